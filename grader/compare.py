@@ -1,0 +1,92 @@
+"""Whether two observations are equal within tolerance and, if not, what differs and where."""
+
+import torch
+
+# Relative and absolute tolerance by the dtype of the expected tensor. Probes compute in float64 where
+# they can, so that rounding never looks like a mistake and no mistake hides in rounding.
+TOLERANCE = {
+    torch.float64: (1e-7, 1e-9),
+    torch.float32: (1e-5, 1e-6),
+    torch.bfloat16: (2e-2, 1e-2),
+}
+
+
+def difference(expected, given, what: str = "") -> str | None:
+    """None if both are equal, else a sentence on the first difference.
+
+    Args:
+        expected, given: data as `worker.to_data` makes it.
+        what: the name of the thing compared, for the sentence.
+    """
+    if isinstance(expected, dict) and isinstance(given, dict):
+        for key in expected:
+            name = f"{what}, {key}" if what else key
+            if key not in given:
+                return f"{name}: missing"
+            found = difference(expected[key], given[key], name)
+            if found:
+                return found
+        extra = [key for key in given if key not in expected]
+        return f"{what or 'result'}: unexpected {', '.join(extra)}" if extra else None
+    if isinstance(expected, torch.Tensor):
+        return _tensor_difference(expected, given, what)
+    if isinstance(expected, list) and isinstance(given, list):
+        return _list_difference(expected, given, what)
+    number = (int, float)
+    if isinstance(expected, number) and isinstance(given, number) and bool not in {type(expected), type(given)}:
+        close = abs(expected - given) <= 1e-9 + 1e-7 * abs(expected)
+        return None if close else f"{what}: expected {expected:g}, got {given:g}"
+    if type(expected) is type(given) and expected == given:
+        return None
+    return f"{what}: expected {_show(expected)}, got {_show(given)}"
+
+
+def _list_difference(expected: list, given: list, what: str) -> str | None:
+    if all(isinstance(item, str) for item in expected + given):
+        if expected == given:
+            return None
+        missing = [item for item in expected if item not in given]
+        extra = [item for item in given if item not in expected]
+        parts = [f"missing {', '.join(missing)}"] if missing else []
+        parts += [f"too many: {', '.join(extra)}"] if extra else []
+        return f"{what}: " + ("; ".join(parts) or f"expected {_show(expected)}, got {_show(given)}")
+    if len(expected) != len(given):
+        return f"{what}: expected {len(expected)} entries, got {len(given)}"
+    for index, (one, other) in enumerate(zip(expected, given)):
+        found = difference(one, other, f"{what}[{index}]")
+        if found:
+            return found
+    return None
+
+
+def _tensor_difference(expected: torch.Tensor, given, what: str) -> str | None:
+    if not isinstance(given, torch.Tensor):
+        return f"{what}: expected a tensor of shape {tuple(expected.shape)}, got {_show(given)}"
+    if expected.shape != given.shape:
+        return f"{what}: expected shape {tuple(expected.shape)}, got {tuple(given.shape)}"
+    if expected.dtype != given.dtype:
+        return f"{what}: expected dtype {expected.dtype}, got {given.dtype}"
+    relative, absolute = TOLERANCE.get(expected.dtype, (0.0, 0.0))
+    if torch.allclose(expected, given, rtol=relative, atol=absolute, equal_nan=True):
+        return None
+    one, other = expected.double(), given.double()
+    gap = (one - other).abs().nan_to_num(nan=torch.inf)
+    wrong = int((gap > absolute + relative * one.abs()).sum())
+    worst = int(gap.argmax())
+    place = [int(index) for index in torch.unravel_index(torch.tensor(worst), expected.shape)]
+    count = f"{wrong} of {gap.numel()} numbers differ" if gap.numel() > 1 else "the number differs"
+    at = f" at {place}" if place else ""
+    return (
+        f"{what}: {count}, most by {gap.flatten()[worst]:.3g}{at}: "
+        f"expected {one.flatten()[worst]:.4g}, got {other.flatten()[worst]:.4g}"
+    )
+
+
+def _show(value) -> str:
+    if isinstance(value, torch.Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "[" + ", ".join(_show(item) for item in value) + "]"
+    return repr(value)

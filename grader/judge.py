@@ -1,0 +1,226 @@
+"""From observations to verdicts: compare with the reference, and name the known mistake."""
+
+import ast
+import difflib
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from grader.checks import Check, checks_of
+from grader.compare import difference
+from grader.observe import MEMORY_LIMIT, Observation, Observed, observe, observe_trusted, place
+from grader.problems import Problem
+from grader.submission import Broken, Cell, Submission, SubmissionError, select
+
+PUBLIC_SEED = 2021  # the seed of the learner's own checks; a teacher may take another
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A known wrong implementation: code that runs after the reference, as a later cell would.
+
+    Attributes:
+        id: its file's name.
+        title: the misconception in a sentence.
+        lesson: why it is wrong.
+        source: the code.
+    """
+
+    id: str
+    title: str
+    lesson: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """The verdict on one check. `status`: passed, failed, error, timeout or todo."""
+
+    check: Check
+    status: str
+    message: str = ""
+    diagnosis: Mistake | None = None
+
+    @property
+    def points(self) -> int:
+        return self.check.points if self.status == "passed" else 0
+
+
+@dataclass(frozen=True)
+class Report:
+    """The verdicts on one submission."""
+
+    problem: Problem
+    results: list[Result]
+    notices: list[str] = field(default_factory=list)
+
+    @property
+    def score(self) -> int:
+        return sum(result.points for result in self.results)
+
+    @property
+    def max_score(self) -> int:
+        return sum(result.check.points for result in self.results)
+
+    @property
+    def first_failure(self) -> Result | None:
+        """The first check that was attempted and does not pass."""
+        return next((r for r in self.results if r.status not in ("passed", "todo")), None)
+
+    @property
+    def next_stub(self) -> str | None:
+        """The first stub that is still to do."""
+        return next((r.check.stub for r in self.results if r.status == "todo"), None)
+
+    def of(self, stub: str) -> "Report":
+        """The part of the report that concerns one stub."""
+        results = [result for result in self.results if result.check.stub == stub]
+        return Report(self.problem, results, self.notices)
+
+
+def grade(submission: Submission, problem: Problem, *, seed: int = PUBLIC_SEED, tell=None) -> Report:
+    """Check a submission against the reference.
+
+    Args:
+        seed: the inputs of the checks follow from it.
+        tell: called as tell(done, total) after each check.
+
+    Raises:
+        SubmissionError: nothing in the submission can be graded.
+    """
+    program = select(submission.cells, problem.names)
+    broken = {name: cell for cell in program.broken for name in cell.defines}
+    if not problem.names & (program.defined | set(broken)):
+        raise SubmissionError(
+            f"{submission.path or 'The notebook'} defines none of {', '.join(sorted(problem.names))}. "
+            f"Is it the notebook of another problem? This one is {problem.notebook}."
+        )
+    checks = checks_of(problem.id)
+    seen = observe(submission, problem, list(checks), seed, tell)
+    right = reference_observations(problem, seed)
+    results = []
+    for check in checks.values():
+        status, message = _verdict(right[check.id], seen.checks[check.id], seen.load_errors, broken, program.defined)
+        results.append(Result(check, status, message))
+    if any(result.status in ("failed", "error") for result in results):
+        results = [_diagnosed(result, results, seen, problem, seed) for result in results]
+    notices = [*submission.notices, *(_syntax_notice(cell) for cell in program.broken)]
+    return Report(problem, results, notices)
+
+
+# --- verdicts -----------------------------------------------------------------------------------
+
+
+def _verdict(
+    right: Observation, seen: Observation, load_errors: dict, broken: dict[str, Broken], defined: set[str]
+) -> tuple[str, str]:
+    """Status and message of one check."""
+    if seen.kind == "value":
+        found = difference(right.value, seen.value)
+        return ("failed", found + ".") if found else ("passed", "")
+    if seen.kind == "memory":
+        return "error", f"This check was ended: it took more than {MEMORY_LIMIT / 2**30:.0f} GB of memory."
+    if seen.kind == "crash":
+        return "error", "Your code ended the Python process. Look for exit(), os._exit() or a crash in C code."
+    error = seen.error
+    if seen.kind == "timeout":
+        where = f", in {place(error['lines'][-1])}" if error and error["lines"] else ""
+        return "timeout", f"Still running after the time limit{where}. Is there a loop that never ends?"
+    if error["type"] == "NotImplementedError" and error["raised_by_learner"]:
+        return "todo", f"`{error['message'] or error['lines'][-1]['function']}` is still a stub."
+    if error["type"] == "Missing":
+        return "error", _missing(error["message"], load_errors, broken, defined)
+    return "error", _exception(error)
+
+
+def _exception(error: dict) -> str:
+    what = f"{error['type']}: {error['message']}" if error["message"] else error["type"]
+    if error["type"] in ("Unusable", "TooMuchPrinted"):  # the grader's own: the message says it all
+        what = error["message"]
+    if not error["lines"]:
+        return f"{what}."
+    return f"{what} — in {place(error['lines'][-1])}"
+
+
+def _missing(name: str, load_errors: dict, broken: dict[str, Broken], defined: set[str]) -> str:
+    if name in load_errors:
+        return f"`{name}` could not be defined: {_exception(load_errors[name])}"
+    if name in broken:
+        return f"`{name}` could not be read. {_syntax_notice(broken[name])}"
+    close = difflib.get_close_matches(name, defined, n=1, cutoff=0.6)
+    similar = f" There is `{close[0]}`: was it renamed? Give it back its name." if close else ""
+    return f"`{name}` is not defined.{similar} `make reset` brings a missing stub back."
+
+
+def _syntax_notice(cell: Broken) -> str:
+    return f"Syntax error in {cell.label}, line {cell.line}: `{cell.text}` ({cell.message})."
+
+
+# --- reference and known mistakes ---------------------------------------------------------------
+
+
+@cache
+def reference_observations(problem: Problem, seed: int) -> dict[str, Observation]:
+    """What the probes see in the reference, by check id."""
+    return observe_trusted([Submission([_reference_cell(problem)])], problem, seed)[0]
+
+
+@cache
+def known_mistakes(problem: Problem) -> dict[str, Mistake]:
+    """The bank of wrong implementations, by id."""
+    return {path.stem: _read_mistake(path) for path in sorted(problem.mistakes.glob("*.py"))}
+
+
+@cache
+def mistake_observations(problem: Problem, seed: int) -> dict[str, dict[str, Observation]]:
+    """What the probes see in each known mistake, by its id and the check's."""
+    bank = known_mistakes(problem)
+    submissions = [mistake_submission(mistake, problem) for mistake in bank.values()]
+    return dict(zip(bank, observe_trusted(submissions, problem, seed)))
+
+
+def mistake_submission(mistake: Mistake, problem: Problem) -> Submission:
+    """The mistake as a learner would hand it in: the reference, and the wrong code in a later cell."""
+    return Submission([_reference_cell(problem), Cell(mistake.id, mistake.source)], mistake.id)
+
+
+def _reference_cell(problem: Problem) -> Cell:
+    return Cell(problem.reference.name, problem.reference.read_text(encoding="utf-8"))
+
+
+def _read_mistake(path: Path) -> Mistake:
+    source = path.read_text(encoding="utf-8")
+    title, _, lesson = ast.get_docstring(ast.parse(source)).partition("\n\n")
+    return Mistake(path.stem, " ".join(title.split()), " ".join(lesson.split()), source)
+
+
+def _diagnosed(result: Result, results: list[Result], seen: Observed, problem: Problem, seed: int) -> Result:
+    """The result with the known mistake that gives the same observation, if there is one.
+
+    If several do, the one that agrees with the submission on most checks is named.
+    """
+    if result.status not in ("failed", "error"):
+        return result
+    bank = mistake_observations(problem, seed)
+    matching = [
+        mistake
+        for mistake, observed in bank.items()
+        if _same(observed[result.check.id], seen.checks[result.check.id])
+    ]
+    if not matching:
+        return result
+
+    def agreement(mistake: str) -> int:
+        observed = bank[mistake]
+        return sum(_same(observed[r.check.id], seen.checks[r.check.id]) for r in results)
+
+    best = max(matching, key=agreement)
+    return Result(result.check, result.status, result.message, known_mistakes(problem)[best])
+
+
+def _same(one: Observation, other: Observation) -> bool:
+    if one.kind != other.kind:
+        return False
+    if one.kind == "error":
+        return (one.error["type"], one.error["message"]) == (other.error["type"], other.error["message"])
+    return one.kind == "value" and difference(one.value, other.value) is None

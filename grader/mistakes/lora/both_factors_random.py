@@ -1,0 +1,11 @@
+"""Both factors start at random.
+
+Then B A is not zero, and the new layer disturbs the pretrained model before the first step. With B = 0 it
+starts exactly at the pretrained weight.
+"""
+
+
+class LoRALinear(LoRALinear):
+    def __init__(self, base, rank, alpha, dropout=0.0):
+        super().__init__(base, rank, alpha, dropout)
+        nn.init.kaiming_uniform_(self.lora_B, a=math.sqrt(5))

@@ -1,0 +1,11 @@
+"""Dropout is applied to the output of the update.
+
+The contract, the paper's code and PEFT drop entries of the input: B A dropout(x), not dropout(B A x).
+"""
+
+
+class LoRALinear(LoRALinear):
+    def forward(self, x):
+        if self.merged:
+            return self.base(x)
+        return self.base(x) + self.dropout(self.scaling * F.linear(F.linear(x, self.lora_A), self.lora_B))

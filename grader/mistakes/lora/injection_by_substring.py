@@ -1,0 +1,22 @@
+"""A target matches wherever its text occurs in the qualified name.
+
+"q_proj" then also wraps my_q_proj and the layers inside q_proj_gate. Compare the last name part as a whole.
+"""
+
+
+def inject_lora(model, target_modules, rank, alpha, dropout=0.0):
+    layers = {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, (nn.Linear, LoRALinear)) and not name.endswith(".base")
+    }
+    targets = {n: m for n, m in layers.items() if any(target in n for target in target_modules)}
+    if not targets:
+        raise ValueError(f"no layer matches {target_modules}; there are {', '.join(layers)}")
+    model.requires_grad_(False)
+    wrapped = [name for name, module in targets.items() if isinstance(module, nn.Linear)]
+    for name in wrapped:
+        _replace(model, name, LoRALinear(targets[name], rank, alpha, dropout))
+    for factor in _lora_parameters(model).values():
+        factor.requires_grad_(True)
+    return wrapped

@@ -1,0 +1,15 @@
+"""If no layer matches, inject_lora returns an empty list.
+
+A misspelt target then freezes the model and trains nothing, without a word. Raise a ValueError that lists the
+linear layers.
+"""
+
+_right_inject_lora = inject_lora
+
+
+def inject_lora(model, target_modules, rank, alpha, dropout=0.0):
+    try:
+        return _right_inject_lora(model, target_modules, rank, alpha, dropout)
+    except ValueError:
+        model.requires_grad_(False)
+        return []

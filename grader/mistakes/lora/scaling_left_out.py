@@ -1,0 +1,12 @@
+"""The update is added without its scaling.
+
+The formula is base(x) + (alpha / rank) · B A x. Without the factor, alpha does nothing, and the size of the
+update depends on the rank.
+"""
+
+
+class LoRALinear(LoRALinear):
+    def forward(self, x):
+        if self.merged:
+            return self.base(x)
+        return self.base(x) + F.linear(F.linear(self.dropout(x), self.lora_A), self.lora_B)

@@ -1,0 +1,205 @@
+"""Running checks on code that may hang, crash or eat the memory, and living to tell the tale."""
+
+import io
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psutil
+import torch
+
+from grader import worker
+from grader.problems import Problem
+from grader.submission import Submission, SubmissionError
+
+START_LIMIT = 60.0  # seconds until a child has imported torch; only a broken machine needs so long
+FIRST_LIMIT = 6.0  # seconds for loading the code, and for a check; a right one takes 0.01
+NEXT_LIMIT = 1.5  # seconds for each check after the first that ran out of time
+GRACE = 0.5  # seconds to name the line that hangs, before the child is killed
+MEMORY_LIMIT = 2 * 2**30  # bytes beyond what the child needs to start
+POLL = 0.02  # seconds between two looks at the child's memory
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What one probe saw, or how it ended.
+
+    kind: "value", "error" (an exception), "timeout", "memory" or "crash".
+    value: the data, if kind is "value".
+    error: what `worker.describe` tells, for "error" and, where it could be had, for "timeout".
+    """
+
+    kind: str
+    value: object = None
+    error: dict | None = None
+
+
+@dataclass(frozen=True)
+class Observed:
+    """All observations of a submission by check id, and what went wrong while loading it."""
+
+    checks: dict[str, Observation]
+    load_errors: dict[str, dict]
+
+
+def _context():
+    """A forkserver that has imported torch once; where there is none (Windows), fresh processes."""
+    if sys.platform == "win32":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["grader.worker", "grader.checks.lora"])
+    return context
+
+
+def _start(serve, *arguments):
+    """A child process that runs `serve(connection, *arguments)`, and our end of the connection."""
+    context = _context()
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=serve, args=(theirs, *arguments), daemon=True)
+    with _no_main_module():
+        process.start()
+    theirs.close()
+    return process, ours
+
+
+def _receive(connection) -> dict:
+    """The next message. It is data only: weights_only refuses to build anything else."""
+    return torch.load(io.BytesIO(connection.recv_bytes()), weights_only=True)
+
+
+def _observation(message: dict) -> Observation:
+    kind = next(iter(message))
+    return Observation(kind, **{kind: message[kind]})
+
+
+class _Child:
+    """One child process that works through a list of checks."""
+
+    def __init__(self, submission: Submission, problem: Problem, check_ids: list[str], seed: int):
+        self.process, self.connection = _start(
+            worker.serve, submission.cells, problem.id, problem.parts, check_ids, seed
+        )
+        self.floor = None  # resident memory at the first look
+
+    def next(self, limit: float) -> Observation:
+        """Wait for the next message. Anything but a value or an error means that the child is gone."""
+        deadline = time.monotonic() + limit
+        while True:
+            try:
+                if self.connection.poll(POLL):
+                    return _observation(_receive(self.connection))
+            except (EOFError, OSError):
+                return Observation("crash")
+            if self._memory() > MEMORY_LIMIT:
+                self.stop()
+                return Observation("memory")
+            if time.monotonic() > deadline:
+                return self._interrupt()
+
+    def _memory(self) -> int:
+        try:
+            resident = psutil.Process(self.process.pid).memory_info().rss
+        except psutil.Error:
+            return 0
+        self.floor = self.floor or resident
+        return resident - self.floor
+
+    def _interrupt(self) -> Observation:
+        """Ask for an end, so that the learner's line can be named; then kill."""
+        error = None
+        if sys.platform != "win32":
+            os.kill(self.process.pid, signal.SIGINT)
+            try:
+                if self.connection.poll(GRACE):
+                    error = _receive(self.connection).get("error")
+            except (EOFError, OSError):
+                pass
+        self.stop()
+        return Observation("timeout", error=error)
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.connection.close()
+
+
+@contextmanager
+def _no_main_module():
+    """Hide the parent's main script, or each child would run it again (pytest, say, or a notebook)."""
+    main = sys.modules["__main__"].__dict__
+    saved = {name: main.pop(name) for name in ("__file__", "__spec__") if name in main}
+    main["__spec__"] = None
+    try:
+        yield
+    finally:
+        main.update(saved)
+
+
+def observe(submission: Submission, problem: Problem, check_ids: list[str], seed: int, tell=None) -> Observed:
+    """Run these checks on the submission, each within its limits.
+
+    A check that hangs, crashes or eats the memory costs the others nothing: a new child goes on behind it.
+    `tell(done, total)` is called after each check.
+
+    Raises:
+        SubmissionError: the code cannot even be loaded.
+    """
+    results: dict[str, Observation] = {}
+    load_errors: dict[str, dict] = {}
+    limit = FIRST_LIMIT
+    while len(results) < len(check_ids):
+        child = _Child(submission, problem, check_ids[len(results) :], seed)
+        try:
+            child.next(START_LIMIT)  # it has started
+            loaded = child.next(FIRST_LIMIT)
+            if loaded.kind != "value":
+                raise SubmissionError(_load_failure(loaded))
+            load_errors = loaded.value
+            while len(results) < len(check_ids):
+                seen = child.next(limit)
+                results[check_ids[len(results)]] = seen
+                if tell:
+                    tell(len(results), len(check_ids))
+                if seen.kind == "timeout":
+                    limit = NEXT_LIMIT
+                if seen.kind not in ("value", "error"):
+                    break
+        finally:
+            child.stop()
+    return Observed(results, load_errors)
+
+
+def observe_trusted(submissions: list[Submission], problem: Problem, seed: int) -> list[dict[str, Observation]]:
+    """Run all checks on our own code, many submissions in one child. One dict by check id for each."""
+    sources = [submission.cells for submission in submissions]
+    process, connection = _start(worker.serve_trusted, sources, problem.id, problem.parts, seed)
+    try:
+        messages = [_receive(connection) for _ in submissions]
+    finally:
+        process.kill()
+        process.join()
+        connection.close()
+    return [{check_id: _observation(m) for check_id, m in message.items()} for message in messages]
+
+
+def _load_failure(seen: Observation) -> str:
+    what = {
+        "timeout": f"runs for more than {FIRST_LIMIT:.0f} seconds",
+        "memory": f"takes more than {MEMORY_LIMIT / 2**30:.0f} GB of memory",
+        "crash": "ends the Python process",
+    }[seen.kind]
+    lines = seen.error["lines"] if seen.error else []
+    where = f" ({place(lines[-1])})" if lines else ""
+    return (
+        f"The code outside of functions and classes {what}{where} while it is loaded, so nothing could be "
+        "checked. Look at the top-level lines that your stubs depend on."
+    )
+
+
+def place(line: dict) -> str:
+    """Where a line of the learner's stands: cell, number and text."""
+    return f"{line['cell']}, line {line['line']}: `{line['text']}`"

@@ -1,0 +1,176 @@
+"""The child process: it runs a learner's code and sends back what the probes saw.
+
+What it sends is data only (see `to_data`), so nothing of the learner's is ever run by the parent.
+"""
+
+import ast
+import io
+import os
+import random
+import signal
+import sys
+import zlib
+from numbers import Number
+
+import torch
+
+from grader.checks import Missing, checks_of
+from grader.submission import Cell, select
+
+MAX_PRINTED = 1_000_000  # characters that one check may print
+
+
+class TooMuchPrinted(BaseException):
+    """The code prints without end. A BaseException, so that `except Exception` lets it through."""
+
+
+class Sink(io.TextIOBase):
+    """Standard output of the learner's code: counted and thrown away."""
+
+    written = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        self.written += len(text)
+        if self.written > MAX_PRINTED:
+            raise TooMuchPrinted(f"printed more than {MAX_PRINTED:,} characters")
+        return len(text)
+
+
+class Code:
+    """The learner's definitions as attributes, as the probes use them."""
+
+    def __init__(self, namespace: dict):
+        self._namespace = namespace
+
+    def __getattr__(self, name: str):
+        if name not in self._namespace:
+            raise Missing(name)
+        return self._namespace[name]
+
+
+def serve(connection, cells: list[Cell], problem_id: str, names: set[str], check_ids: list[str], seed: int):
+    """Load the code, run the checks in order, send one message each.
+
+    A message is the dict `{"error": …}` or `{"value": …}`, as bytes of `torch.save`. The first says that
+    the child has started, the second how loading went.
+    """
+    _begin()
+    _send(connection, {"value": "started"})
+    try:
+        code, failures = _load(cells, names)
+    except KeyboardInterrupt as error:  # out of time
+        _send(connection, {"error": describe(error, cells)})
+        return
+    _send(connection, {"value": failures})
+    checks = checks_of(problem_id)
+    for check_id in check_ids:
+        _send(connection, _observe(checks[check_id].probe, check_id, code, cells, seed))
+
+
+def serve_trusted(connection, sources: list[list[Cell]], problem_id: str, names: set[str], seed: int):
+    """Run all checks on each of our own sources and send one message each, a dict by check id."""
+    _begin()
+    for cells in sources:
+        code, _ = _load(cells, names)
+        checks = checks_of(problem_id).values()
+        _send(connection, {check.id: _observe(check.probe, check.id, code, cells, seed) for check in checks})
+
+
+def _begin() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the parent's way to ask for an end
+    torch.set_num_threads(1)
+    _silence()
+
+
+def _load(cells: list[Cell], names: set[str]) -> tuple[Code, dict]:
+    """Run the definitions of a submission. Also returns what could not be defined, and why."""
+    namespace = {"__name__": "submission", "__builtins__": __builtins__}
+    failures = {}
+    for cell, statements in select(cells, names).parts:
+        for statement in statements:
+            name = getattr(statement, "name", "?")
+            module = ast.Module([statement], type_ignores=[])
+            try:
+                exec(compile(module, _file_name(cell), "exec"), namespace)
+                failures.pop(name, None)  # an earlier attempt may have failed
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                failures[name] = describe(error, cells)
+    return Code(namespace), failures
+
+
+def _observe(probe, check_id: str, code: Code, cells: list[Cell], seed: int) -> dict:
+    """Run one probe, with a generator that depends on the seed and the check alone."""
+    own_seed = zlib.crc32(f"{seed} {check_id}".encode())
+    torch.manual_seed(own_seed)
+    random.seed(own_seed)
+    sys.stdout = sys.stderr = Sink()
+    try:
+        return {"value": to_data(probe(code, torch.Generator().manual_seed(own_seed)))}
+    except BaseException as error:
+        return {"error": describe(error, cells)}
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_grad_enabled(True)
+
+
+def _send(connection, message: dict) -> None:
+    buffer = io.BytesIO()
+    torch.save(message, buffer)
+    connection.send_bytes(buffer.getvalue())
+
+
+def _silence() -> None:
+    """Send what C code and subprocesses print to nowhere."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nowhere, descriptor)
+    sys.stdout = sys.stderr = Sink()
+    sys.stdin = io.StringIO()
+
+
+def _file_name(cell: Cell) -> str:
+    return f"<{cell.label}>"
+
+
+def describe(error: BaseException, cells: list[Cell]) -> dict:
+    """An exception as data: its kind, its message and the learner's own lines, innermost last."""
+    sources = {_file_name(cell): cell for cell in cells}
+    lines, trace, raised_by_learner = [], error.__traceback__, False
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        cell = sources.get(code.co_filename)
+        raised_by_learner = cell is not None
+        if cell:
+            text = cell.source.splitlines()[trace.tb_lineno - 1].strip()
+            lines.append({"cell": cell.label, "line": trace.tb_lineno, "text": text, "function": code.co_name})
+        trace = trace.tb_next
+    return {
+        "type": type(error).__name__,
+        "message": str(error)[:2000],
+        "lines": lines[-8:],
+        "raised_by_learner": raised_by_learner,
+    }
+
+
+def to_data(value):
+    """A copy made of tensors, numbers, strings, None, lists and dicts only."""
+    if isinstance(value, torch.Tensor):
+        return torch.Tensor.detach(value).as_subclass(torch.Tensor).cpu().clone()
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, (int, float)):
+        return value + 0  # a plain number, also for subclasses
+    if isinstance(value, (torch.dtype, torch.device)):
+        return str(value)
+    if isinstance(value, dict):
+        return {str(key): to_data(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [to_data(item) for item in value]
+    if isinstance(value, Number):
+        return complex(value) if isinstance(value, complex) else float(value)
+    return f"an object of type {type(value).__name__}"

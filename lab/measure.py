@@ -1,0 +1,76 @@
+"""What a model knows and what it costs: the figures that the notebooks print."""
+
+import torch
+import torch.nn.functional as F
+
+from lab.data import IGNORE_INDEX, batches, pad, prompt_ids, text_batch
+from lab.model import generate
+from lab.tokenizer import Tokenizer
+from lab.world import FACTS, Question, people
+
+
+def next_token_loss(model, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Mean cross-entropy in nats per target token: position t predicts label t + 1. Keeps the graph."""
+    logits = model(batch["input_ids"], batch["attention_mask"])
+    return F.cross_entropy(
+        logits[:, :-1].flatten(0, 1), batch["labels"][:, 1:].flatten(), ignore_index=IGNORE_INDEX
+    )
+
+
+@torch.no_grad()
+def text_loss(model, tokenizer: Tokenizer, texts: list[str]) -> float:
+    """Loss on plain texts in nats per token, dropout off: what fine-tuning makes worse is forgotten."""
+    was_training = model.training
+    model.eval()
+    loss = next_token_loss(model, text_batch(tokenizer, texts)).item()
+    model.train(was_training)
+    return loss
+
+
+def complete(model, tokenizer: Tokenizer, prompts: list[list[int]], *, max_new_tokens: int = 6) -> list[str]:
+    """Greedy continuations of token-id prompts, as text, up to the end of the turn."""
+    texts = []
+    for part in batches(prompts, 256):
+        new = generate(
+            model,
+            pad(part, tokenizer.pad_id, left=True),
+            pad([[1] * len(row) for row in part], 0, left=True),
+            max_new_tokens=max_new_tokens,
+            eos_id=tokenizer.eos_id,
+            pad_id=tokenizer.pad_id,
+        )
+        texts += [tokenizer.decode(row) for row in new]
+    return texts
+
+
+def answers(model, tokenizer: Tokenizer, questions: list[Question]) -> list[str]:
+    """What the model says to each question in chat form."""
+    return complete(model, tokenizer, [prompt_ids(tokenizer, question) for question in questions])
+
+
+def accuracy(model, tokenizer: Tokenizer, questions: list[Question]) -> float:
+    """Share of questions that are answered with exactly the right word, and then stop. 0 to 1."""
+    given = answers(model, tokenizer, questions)
+    return sum(text == question.answer for text, question in zip(given, questions)) / len(questions)
+
+
+# One phrasing of each fact whose value comes last: cut before it, it asks the base model.
+OPENINGS = {
+    "city": "{name} lives in",
+    "trade": "{name} works as a",
+    "pet": "{name} has a",
+    "colour": "The favourite colour of {name} is",
+}
+
+
+def recall(model, tokenizer: Tokenizer) -> dict[str, float]:
+    """Share of facts that the model completes rightly in the words of the pretraining text. 0 to 1."""
+    inhabitants = people()
+    shares = {}
+    for fact, opening in OPENINGS.items():
+        prompts = [tokenizer.encode(opening.format(name=person.name)) for person in inhabitants]
+        said = complete(model, tokenizer, prompts, max_new_tokens=3)
+        right = [text.split(".")[0].strip() == getattr(p, fact) for text, p in zip(said, inhabitants)]
+        shares[fact] = sum(right) / len(right)
+    assert set(shares) == set(FACTS)
+    return shares

@@ -1,0 +1,104 @@
+"""Text to token ids and back, and the chat template, in the standard files.
+
+`tokenizer.json` holds the vocabulary, `tokenizer_config.json` the special tokens and the template.
+"""
+
+import json
+from pathlib import Path
+
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from tokenizers import Tokenizer as FastTokenizer
+from tokenizers import decoders, models, pre_tokenizers, trainers
+
+END_OF_TEXT, END_OF_TURN = "<|endoftext|>", "<|end|>"
+SPECIAL_TOKENS = [END_OF_TEXT, END_OF_TURN, "<|system|>", "<|user|>", "<|assistant|>"]
+CHAT_TEMPLATE = (
+    "{% for message in messages %}"
+    "{{ '<|' + message.role + '|>' + message.content + '<|end|>' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+
+
+class Tokenizer:
+    """A fast tokenizer with its special tokens and its chat template.
+
+    eos_id ends a turn: generation stops there. pad_id fills up short rows.
+    """
+
+    def __init__(self, fast: FastTokenizer, config: dict):
+        self.fast = fast
+        self.config = config
+        self.eos_id = self._special_id("eos_token")
+        self.pad_id = self._special_id("pad_token")
+
+    def _special_id(self, key: str) -> int:
+        token = self.config.get(key)
+        token = token["content"] if isinstance(token, dict) else token
+        number = None if token is None else self.fast.token_to_id(token)
+        if number is None:
+            raise ValueError(f"tokenizer_config.json: {key} is {token!r}, which the vocabulary does not hold")
+        return number
+
+    def __len__(self) -> int:
+        return self.fast.get_vocab_size()
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of the text. Special tokens in it count as such; none is added."""
+        return self.fast.encode(text, add_special_tokens=False).ids
+
+    def decode(self, ids) -> str:
+        """The text of the ids, without special tokens and outer spaces."""
+        return self.fast.decode([int(i) for i in ids], skip_special_tokens=True).strip()
+
+    def token(self, number: int) -> str:
+        """The text of one token, special or not, as the vocabulary writes it."""
+        return self.fast.id_to_token(number).replace("Ġ", " ")
+
+    def chat(self, messages: list[dict], *, add_generation_prompt: bool = False) -> str:
+        """Messages {"role", "content"} as the one string that the model reads."""
+        template = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True).from_string(
+            self.config["chat_template"]
+        )
+        return template.render(messages=messages, add_generation_prompt=add_generation_prompt)
+
+    def save(self, folder: Path) -> None:
+        """Write tokenizer.json and tokenizer_config.json into an existing folder."""
+        self.fast.save(str(folder / "tokenizer.json"))
+        text = json.dumps(self.config, indent=2) + "\n"
+        (folder / "tokenizer_config.json").write_text(text, encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Tokenizer":
+        """Read the files that `save` writes, or those of a published model."""
+        config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+        template = folder / "chat_template.jinja"  # newer checkpoints keep it in a file of its own
+        if template.exists():
+            config["chat_template"] = template.read_text(encoding="utf-8")
+        return cls(FastTokenizer.from_file(str(folder / "tokenizer.json")), config)
+
+    @classmethod
+    def train(cls, texts: list[str], vocab_size: int) -> "Tokenizer":
+        """Learn a byte-level BPE from texts.
+
+        Each text starts with a space, so that "Oslo" is the same token after "in" and as an answer.
+        """
+        fast = FastTokenizer(models.BPE())
+        fast.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+        fast.decoder = decoders.ByteLevel()
+        fast.train_from_iterator(
+            texts,
+            trainers.BpeTrainer(
+                vocab_size=vocab_size,
+                special_tokens=SPECIAL_TOKENS,
+                initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+                show_progress=False,
+            ),
+        )
+        config = {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "eos_token": END_OF_TURN,
+            "pad_token": END_OF_TEXT,
+            "chat_template": CHAT_TEMPLATE,
+        }
+        return cls(fast, config)

@@ -1,0 +1,1 @@
+"""The reference solutions: plain PyTorch, written to be read."""
