@@ -100,7 +100,9 @@ def grade(submission: Submission, problem: Problem, *, seed: int = PUBLIC_SEED, 
     right = reference_observations(problem, seed)
     results = []
     for check in checks.values():
-        status, message = _verdict(right[check.id], seen.checks[check.id], seen.load_errors, broken, program.defined)
+        status, message = _verdict(right[check.id], seen.checks[check.id])
+        if status == "missing":
+            status, message = "error", _missing(message, problem, seen.load_errors, broken, program.defined)
         results.append(Result(check, status, message))
     if any(result.status in ("failed", "error") for result in results):
         results = [_diagnosed(result, results, seen, problem, seed) for result in results]
@@ -111,10 +113,8 @@ def grade(submission: Submission, problem: Problem, *, seed: int = PUBLIC_SEED, 
 # --- verdicts -----------------------------------------------------------------------------------
 
 
-def _verdict(
-    right: Observation, seen: Observation, load_errors: dict, broken: dict[str, Broken], defined: set[str]
-) -> tuple[str, str]:
-    """Status and message of one check."""
+def _verdict(right: Observation, seen: Observation) -> tuple[str, str]:
+    """Status and message of one check. "missing" and a name, if the submission does not define it."""
     if seen.kind == "value":
         found = difference(right.value, seen.value)
         return ("failed", found + ".") if found else ("passed", "")
@@ -129,7 +129,7 @@ def _verdict(
     if error["type"] == "NotImplementedError" and error["raised_by_learner"]:
         return "todo", f"`{error['message'] or error['lines'][-1]['function']}` is still a stub."
     if error["type"] == "Missing":
-        return "error", _missing(error["message"], load_errors, broken, defined)
+        return "missing", error["message"]
     return "error", _exception(error)
 
 
@@ -142,14 +142,17 @@ def _exception(error: dict) -> str:
     return f"{what} — in {place(error['lines'][-1])}"
 
 
-def _missing(name: str, load_errors: dict, broken: dict[str, Broken], defined: set[str]) -> str:
+def _missing(
+    name: str, problem: Problem, load_errors: dict, broken: dict[str, Broken], defined: set[str]
+) -> str:
+    """Why a name of the contract is not there."""
     if name in load_errors:
         return f"`{name}` could not be defined: {_exception(load_errors[name])}"
     if name in broken:
         return f"`{name}` could not be read. {_syntax_notice(broken[name])}"
     close = difflib.get_close_matches(name, defined, n=1, cutoff=0.6)
     similar = f" There is `{close[0]}`: was it renamed? Give it back its name." if close else ""
-    return f"`{name}` is not defined.{similar} `make reset` brings a missing stub back."
+    return f"`{name}` is not defined.{similar} `make reset PROBLEM={problem.id}` brings a missing stub back."
 
 
 def _syntax_notice(cell: Broken) -> str:

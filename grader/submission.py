@@ -175,15 +175,15 @@ def select(cells: list[Cell], names: set[str]) -> Program:
             defines = re.findall(r"^\s*(?:def|class)\s+(\w+)", cell.source, flags=re.MULTILINE)
             text = lines[line - 1].strip() if line else ""
             broken.append(Broken(cell.label, line, text, error.msg, frozenset(defines)))
-    facts = [(_binds(statement), _reads(statement)) for _, statement in statements]
+    facts = [(binds(statement), reads(statement)) for _, statement in statements]
     needed, kept = set(names), set()
     growing = True
     while growing:  # until no kept statement needs another one
         growing = False
-        for index, (binds, reads) in enumerate(facts):
-            if index not in kept and (binds & needed or "*" in binds):
+        for index, (bound, used) in enumerate(facts):
+            if index not in kept and (bound & needed or "*" in bound):
                 kept.add(index)
-                needed |= reads
+                needed |= used
                 growing = True
     parts: list[tuple[Cell, list[ast.stmt]]] = []
     for index in sorted(kept):
@@ -191,7 +191,7 @@ def select(cells: list[Cell], names: set[str]) -> Program:
         if not parts or parts[-1][0] is not cell:
             parts.append((cell, []))
         parts[-1][1].append(statement)
-    defined = {name for binds, _ in facts for name in binds}
+    defined = {name for bound, _ in facts for name in bound}
     return Program(parts, broken, defined)
 
 
@@ -228,7 +228,7 @@ def _root(node: ast.expr) -> str | None:
     return node.id if isinstance(node, ast.Name) else None
 
 
-def _binds(statement: ast.stmt) -> set[str]:
+def binds(statement: ast.stmt) -> set[str]:
     """The module-level names that a statement defines or changes. "*" for a star import."""
     if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         return {statement.name}
@@ -246,7 +246,7 @@ def _binds(statement: ast.stmt) -> set[str]:
     return bound - {None}
 
 
-def _reads(statement: ast.stmt) -> set[str]:
+def reads(statement: ast.stmt) -> set[str]:
     """The module-level names that a statement uses, also later, when its functions run."""
     table = symtable.symtable(ast.unparse(statement), "statement", "exec")
     names = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_referenced()}

@@ -1,0 +1,56 @@
+"""Grade one file: `python -m grader PROBLEM PATH [--json] [--seed N]`.
+
+Exit status 0: all checks pass; 1: some do not; 2: the file cannot be graded.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from grader.judge import PUBLIC_SEED, Report, grade
+from grader.problems import PROBLEMS
+from grader.report import as_json, print_report
+from grader.submission import SubmissionError, read_path
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m grader",
+        description="Grade the code of one file for one problem.",
+        epilog="Exit status 0: all checks pass; 1: some do not; 2: the file cannot be graded.",
+    )
+    parser.add_argument("problem", metavar="PROBLEM", choices=PROBLEMS, help=", ".join(PROBLEMS))
+    parser.add_argument("path", metavar="PATH", type=Path, help="a .py, .ipynb or .md file")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--seed", type=int, default=PUBLIC_SEED, help="of the inputs (default %(default)s)")
+    options = parser.parse_args(arguments)
+    try:
+        report = _grade(options)
+    except SubmissionError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if options.json:
+        print(as_json(report))
+    else:
+        print_report(report, Console(highlight=False))
+    return 0 if report.score == report.max_score else 1
+
+
+def _grade(options) -> Report:
+    problem = PROBLEMS[options.problem]
+    submission = read_path(options.path)
+    with Progress(console=Console(stderr=True), transient=True, disable=options.json) as progress:
+        task = progress.add_task(f"Checking {problem.title}", total=None)
+        return grade(
+            submission,
+            problem,
+            seed=options.seed,
+            tell=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
