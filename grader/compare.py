@@ -7,7 +7,7 @@ import torch
 TOLERANCE = {
     torch.float64: (1e-7, 1e-9),
     torch.float32: (1e-5, 1e-6),
-    torch.bfloat16: (2e-2, 1e-2),
+    torch.bfloat16: (5e-2, 0.2),  # sums that cancel are off by the rounding of their terms
 }
 
 
@@ -67,12 +67,13 @@ def _tensor_difference(expected: torch.Tensor, given, what: str) -> str | None:
     if expected.dtype != given.dtype:
         return f"{what}: expected dtype {expected.dtype}, got {given.dtype}"
     relative, absolute = TOLERANCE.get(expected.dtype, (0.0, 0.0))
-    if torch.allclose(expected, given, rtol=relative, atol=absolute, equal_nan=True):
-        return None
     one, other = expected.double(), given.double()
+    if torch.allclose(other, one, rtol=relative, atol=absolute, equal_nan=True):
+        return None
     gap = (one - other).abs().nan_to_num(nan=torch.inf)
-    wrong = int((gap > absolute + relative * one.abs()).sum())
-    worst = int(gap.argmax())
+    excess = gap - absolute - relative * one.abs()
+    wrong = int((excess > 0).sum())
+    worst = int(excess.argmax())
     place = [int(index) for index in torch.unravel_index(torch.tensor(worst), expected.shape)]
     count = f"{wrong} of {gap.numel()} numbers differ" if gap.numel() > 1 else "the number differs"
     at = f" at {place}" if place else ""

@@ -30,6 +30,11 @@ def text_batch(tokenizer: Tokenizer, texts: list[str]) -> dict[str, torch.Tensor
     return batch_of(rows, rows, tokenizer.pad_id)
 
 
+def echo(tokenizer: Tokenizer, text: str) -> str:
+    """A chat in which the assistant repeats what the user says."""
+    return tokenizer.chat([{"role": "user", "content": text}, {"role": "assistant", "content": text}])
+
+
 def prompt_ids(tokenizer: Tokenizer, question: Question) -> list[int]:
     """The question in chat form, up to the point where the assistant begins to speak."""
     messages = [{"role": "user", "content": question.prompt}]

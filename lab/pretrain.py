@@ -6,25 +6,30 @@ It takes about eight minutes on two cores and writes the model, its tokenizer an
 import argparse
 import copy
 import math
+import random
 import time
 from pathlib import Path
 
 import torch
 
 from lab import checkpoint, world
-from lab.data import batches, chat_batch, text_batch
+from lab.data import batches, chat_batch, echo, text_batch
 from lab.measure import accuracy, next_token_loss, recall, text_loss
 from lab.model import CausalLM, Config
 from lab.tokenizer import Tokenizer
 
-STEPS, BATCH, PEAK_LR, WARMUP = 5000, 48, 2e-3, 100
+STEPS, PEAK_LR, WARMUP = 5000, 2e-3, 100
+BATCH, CHATS = 44, 8  # texts and chats a step
 HELD_OUT = 999_999  # seed of texts that pretraining does not draw
 CARD = """# The tiny model
 
 A decoder in the Qwen2 layout with {parameters:,} parameters, pretrained from scratch on short texts about
 240 invented people (`lab/world.py`): where each lives, what they work, which pet and which colour they
-like. It knows nothing else. Made by `python -m lab.pretrain --seed {seed}`: {steps} steps of {batch} texts,
-AdamW, peak learning rate {lr:g}. It is licensed like the course.
+like. It has also seen chats, but only such in which the assistant repeats what the user says: it knows the
+special tokens of the chat template, and it answers no question. It knows nothing else.
+
+Made by `python -m lab.pretrain --seed {seed}`: {steps} steps of {batch} texts and {chats} chats, AdamW, peak
+learning rate {lr:g}. It is licensed like the course.
 
 | measured when it was made | |
 |---|---|
@@ -53,8 +58,7 @@ def pretrain(seed: int, steps: int = STEPS) -> tuple[CausalLM, Tokenizer]:
         optimizer, lambda k: min((k + 1) / WARMUP, 0.02 + 0.98 * (1 + math.cos(math.pi * k / steps)) / 2)
     )
     for step in range(steps):
-        texts = world.documents(BATCH, seed=seed * 1_000_003 + step)
-        loss = next_token_loss(model, text_batch(tokenizer, texts))
+        loss = next_token_loss(model, text_batch(tokenizer, texts_of_step(tokenizer, seed * 1_000_003 + step)))
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -63,6 +67,17 @@ def pretrain(seed: int, steps: int = STEPS) -> tuple[CausalLM, Tokenizer]:
         if step % 100 == 0 or step == steps - 1:
             print(f"step {step:5d} of {steps}   loss {loss.item():.3f}", flush=True)
     return model.eval(), tokenizer
+
+
+def texts_of_step(tokenizer: Tokenizer, seed: int) -> list[str]:
+    """Fresh texts about the people, and chats in which the assistant is a parrot.
+
+    Without the chats the special tokens would never be trained, and LoRA, which leaves the embeddings
+    frozen, could not tell the end of a turn from the other tokens that the model has never seen.
+    """
+    rng = random.Random(seed)
+    chats = [echo(tokenizer, world.sentence(rng.choice(world.people()), rng)) for _ in range(CHATS)]
+    return world.documents(BATCH, seed) + chats
 
 
 def instruction_tune(model: CausalLM, tokenizer: Tokenizer, *, steps: int, lr: float) -> CausalLM:
@@ -98,6 +113,7 @@ def main() -> None:
         seed=options.seed,
         steps=options.steps,
         batch=BATCH,
+        chats=CHATS,
         lr=PEAK_LR,
         minutes=minutes,
         loss=text_loss(model, tokenizer, fresh),

@@ -4,7 +4,9 @@ Everything follows from the lists below and a seed, so what the model can know i
 """
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 FIRST_NAMES = """Ada Amir Anouk Basil Bela Bruno Cato Chiara Dalia Dmitri Edda Emil Esme Farid Femi
 Gita Hanna Hugo Ines Ivo Jana Jonas Kaya Kofi Lena Liang Luca Maren Mateo Mina Nadia Nils Noor Olga
@@ -90,17 +92,18 @@ class Question:
     name: str
 
 
-def people(count: int = 240, seed: int = 0) -> list[Person]:
+@cache
+def people(count: int = 240, seed: int = 0) -> tuple[Person, ...]:
     """The inhabitants, in a fixed random order. No two share a full name.
 
     Another seed gives strangers: other names and other facts.
     """
     rng = random.Random(seed)
     names = [f"{first} {last}" for first in FIRST_NAMES for last in LAST_NAMES]
-    return [
+    return tuple(
         Person(name, **{fact: rng.choice(values) for fact, values in FACTS.items()})
         for name in rng.sample(names, count)
-    ]
+    )
 
 
 def strangers(count: int = 120, seed: int = 1) -> list[Person]:
@@ -116,14 +119,20 @@ def document(person: Person, rng: random.Random) -> str:
     return " ".join(sentence[0].upper() + sentence[1:] for sentence in sentences)
 
 
-def documents(count: int, seed: int, who: list[Person] | None = None) -> list[str]:
+def documents(count: int, seed: int, who: Sequence[Person] | None = None) -> list[str]:
     """`count` texts on people drawn at random: the pretraining text, or fresh text like it."""
     rng = random.Random(seed)
     who = people() if who is None else who
     return [document(rng.choice(who), rng) for _ in range(count)]
 
 
-def questions(who: list[Person]) -> list[Question]:
+def sentence(person: Person, rng: random.Random) -> str:
+    """One fact about a person in a random phrasing."""
+    text = rng.choice(TELLINGS[rng.choice(list(FACTS))]).format(**vars(person))
+    return text[0].upper() + text[1:]
+
+
+def questions(who: Sequence[Person]) -> list[Question]:
     """Every question about these people, four each, person by person."""
     return [
         Question(template.format(name=person.name), getattr(person, fact), fact, person.name)

@@ -1,0 +1,40 @@
+# The course's commands. Each makes the environment in .venv on first use.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+.PHONY: help check test lab reset bench
+.DEFAULT_GOAL := help
+
+help:  ## show this list
+	@echo "make check               grade your notebooks: what is solved, what is next"
+	@echo "make lab                 open the course in JupyterLab"
+	@echo "make reset PROBLEM=lora  set the stubs of a problem back to blank (your text is kept)"
+	@echo "make test                run the tests of the course itself"
+	@echo "make bench               measure grading time and training speed"
+
+check: $(READY)
+	@$(RUN) -m pytest tests/problems -q --no-header --tb=no -rN -p no:nbval -p no:anyio
+
+test: $(READY)
+	@$(RUN) -m pytest tests --ignore=tests/problems --ignore=tests/benchmarks -q
+
+lab: $(READY)
+	@$(RUN) -m jupyter lab notebooks/08_problem_lora.ipynb
+
+reset: $(READY)
+	@$(RUN) -m grader.reset "$(or $(PROBLEM),?)"
+
+bench: $(READY)
+	@$(RUN) tests/benchmarks/bench.py
+
+# requirements.txt holds everything; the stamp says that all of it was installed.
+$(READY): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "This course needs Python 3.11 or newer. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Making the environment in $(VENV): this takes some minutes, once."
+	@$(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip install --disable-pip-version-check --progress-bar on -r requirements.txt
+	@touch $(READY)

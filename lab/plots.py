@@ -1,0 +1,77 @@
+"""The figures of the notebooks: one style, readable in print and for the colour-blind.
+
+Curves differ by colour (Okabe and Ito's palette), by line and by marker, so none depends on colour alone.
+Each function returns a picture with its alternative text, for a notebook to display.
+"""
+
+import io
+
+import matplotlib
+import torch
+from IPython.display import Image
+from matplotlib.figure import Figure
+
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000"]
+LINES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1))]
+MARKERS = ["o", "s", "^", "D", "x"]
+STYLE = {
+    "font.size": 11,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "figure.dpi": 110,
+}
+
+
+def training(curves: dict[str, dict], alt: str) -> Image:
+    """Loss and accuracy over the steps of one or more runs.
+
+    Args:
+        curves: by name, a dict of the lists "step", "loss" (nats per token) and "accuracy" (0 to 1).
+        alt: the figure in a sentence, for those who do not see it.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(9, 3.4), layout="constrained")
+        loss, accuracy = figure.subplots(1, 2)
+        for index, (name, curve) in enumerate(curves.items()):
+            look = {"color": COLOURS[index], "ls": LINES[index], "marker": MARKERS[index], "ms": 4, "label": name}
+            loss.plot(curve["step"], curve["loss"], **look)
+            accuracy.plot(curve["step"], [100 * value for value in curve["accuracy"]], **look)
+        loss.set(xlabel="optimizer steps", ylabel="training loss (nats per token)", yscale="log")
+        accuracy.set(xlabel="optimizer steps", ylabel="right answers on unseen people (%)", ylim=(-3, 103))
+        accuracy.legend(loc="lower right")
+        return _picture(figure, alt)
+
+
+def spectra(matrices: dict[str, torch.Tensor], alt: str, *, floor: float = 1e-6) -> Image:
+    """Singular values of matrices, each relative to its largest one, on a logarithmic scale.
+
+    Values below `floor` are rounding noise. They are drawn at the floor.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(6.5, 3.6), layout="constrained")
+        axes = figure.subplots()
+        for index, (name, matrix) in enumerate(matrices.items()):
+            values = torch.linalg.svdvals(matrix.detach().float())
+            values = (values / values[0]).clamp(min=floor).tolist()
+            axes.plot(
+                range(1, len(values) + 1),
+                values,
+                color=COLOURS[index],
+                ls=LINES[index],
+                marker=MARKERS[index],
+                markevery=max(1, len(values) // 16),
+                ms=4,
+                label=name,
+            )
+        axes.set(xlabel="singular value, from the largest", ylabel="size relative to the largest", yscale="log")
+        axes.legend()
+        return _picture(figure, alt)
+
+
+def _picture(figure: Figure, alt: str) -> Image:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return Image(buffer.getvalue(), alt=alt)

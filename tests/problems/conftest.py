@@ -1,0 +1,57 @@
+"""`make check`: pytest grades the learner's notebooks and reports to the learner."""
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from grader.judge import grade
+from grader.problems import PROBLEMS, ROOT
+from grader.report import print_report
+from grader.submission import SubmissionError, read_pair
+
+REPORTS = pytest.StashKey[dict]()
+
+
+def pytest_addoption(parser):
+    parser.addoption("--notebooks", type=Path, default=ROOT / "notebooks", help="folder of the notebooks to grade")
+
+
+@pytest.fixture(scope="session")
+def reports(pytestconfig) -> dict:
+    """The report on each problem by id, or the error that says why there is none."""
+    found = pytestconfig.stash.setdefault(REPORTS, {})
+    for problem in PROBLEMS.values():
+        try:
+            submission = read_pair(problem.notebook_path(".ipynb", pytestconfig.getoption("notebooks")))
+            found[problem.id] = grade(submission, problem)
+        except SubmissionError as error:
+            found[problem.id] = error
+    return found
+
+
+def pytest_report_teststatus(report):
+    """No letters: the report at the end says it all."""
+    if report.when == "call" or report.outcome != "passed":
+        return report.outcome, "", ""
+
+
+def pytest_terminal_summary(config):
+    console = Console(highlight=False)
+    for report in config.stash.get(REPORTS, {}).values():
+        if isinstance(report, SubmissionError):
+            console.print(f"\n{report}", style="red", markup=False)
+        else:
+            print_report(report, console, hint=_next_hint(config, report))
+
+
+def _next_hint(config, report) -> tuple[int, str] | None:
+    """One rung further each time the same check is the first to fail. pytest's cache remembers."""
+    failure = report.first_failure
+    if failure is None:
+        return None
+    key = f"grader/{report.problem.id}"
+    last, step = config.cache.get(key, [None, 0])
+    step = min(step + 1, 3) if last == failure.check.id else 1
+    config.cache.set(key, [failure.check.id, step])
+    return step, failure.check.hints[step - 1]
