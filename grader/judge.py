@@ -72,9 +72,12 @@ class Report:
         """The first stub that is still to do."""
         return next((r.check.stub for r in self.results if r.status == "todo"), None)
 
-    def of(self, stub: str) -> "Report":
-        """The part of the report that concerns one stub."""
-        results = [result for result in self.results if result.check.stub == stub]
+    def of(self, *stubs: str) -> "Report":
+        """The part of the report that concerns these stubs. ValueError if there is no such stub."""
+        unknown = [stub for stub in stubs if stub not in self.problem.stubs]
+        if unknown:
+            raise ValueError(f"there is no stub {unknown[0]!r}; there are {', '.join(self.problem.stubs)}")
+        results = [result for result in self.results if result.check.stub in stubs]
         return Report(self.problem, results, self.notices)
 
 

@@ -36,7 +36,7 @@ def start(problem_id: str):
     Cells that need an unsolved stub say so in one line instead of a traceback, so "Run all" always works.
 
     Returns:
-        check(name) and hint(name). The name is a stub, or the problem for all of it.
+        check(*names) and hint(*names). A name is that of a stub; none means all of the problem.
     """
     from IPython import get_ipython
 
@@ -46,23 +46,23 @@ def start(problem_id: str):
     threading.Thread(target=_warm_up, args=(problem,), daemon=True).start()
     steps: dict[str, int] = {}  # hints given so far, by check
 
-    def check(name: str = problem_id) -> Shown:
-        """Check one stub, or the whole problem, as the kernel has it now."""
+    def check(*names: str) -> Shown:
+        """Check these stubs, or the whole problem, as the kernel has them now."""
         try:
-            report = _report(shell, name)
+            report = _report(shell, names or (problem_id,))
         except (ValueError, SubmissionError) as error:
             return Shown(str(error))
         return Shown(as_text(report), as_html(report))
 
-    def hint(name: str = problem_id) -> Shown:
+    def hint(*names: str) -> Shown:
         """The next hint for the first check that does not pass: a nudge, then more."""
         try:
-            report = _report(shell, name)
+            report = _report(shell, names or (problem_id,))
         except (ValueError, SubmissionError) as error:
             return Shown(str(error))
         open_results = [result for result in report.results if result.status != "passed"]
         if not open_results:
-            return Shown(f"All checks of {name} pass. There is nothing to hint at.")
+            return Shown("All these checks pass. There is nothing to hint at.")
         first = (report.first_failure or open_results[0]).check
         step = min(steps.get(first.id, 0), 2)
         steps[first.id] = step + 1
@@ -77,10 +77,10 @@ def _warm_up(problem: Problem) -> None:
     mistake_observations(problem, PUBLIC_SEED)
 
 
-def _report(shell, name: str) -> Report:
-    problem = problem_of(name)
+def _report(shell, names: tuple[str, ...]) -> Report:
+    problem = problem_of(names[0])
     report = grade(submission_of(shell), problem)
-    return report if name == problem.id else report.of(name)
+    return report if problem.id in names else report.of(*names)
 
 
 def submission_of(shell) -> Submission:

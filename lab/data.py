@@ -41,6 +41,12 @@ def prompt_ids(tokenizer: Tokenizer, question: Question) -> list[int]:
     return tokenizer.encode(tokenizer.chat(messages, add_generation_prompt=True))
 
 
+def answer_ids(tokenizer: Tokenizer, question: Question) -> list[int]:
+    """What the assistant should say after the prompt: the answer and the end of the turn."""
+    messages = [{"role": "user", "content": question.prompt}, {"role": "assistant", "content": question.answer}]
+    return tokenizer.encode(tokenizer.chat(messages))[len(prompt_ids(tokenizer, question)) :]
+
+
 def chat_batch(tokenizer: Tokenizer, questions: list[Question]) -> dict[str, torch.Tensor]:
     """Questions with their answers, as in instruction tuning.
 
@@ -49,7 +55,7 @@ def chat_batch(tokenizer: Tokenizer, questions: list[Question]) -> dict[str, tor
     inputs, labels = [], []
     for question in questions:
         prompt = prompt_ids(tokenizer, question)
-        answer = [*tokenizer.encode(question.answer), tokenizer.eos_id]
+        answer = answer_ids(tokenizer, question)
         inputs.append(prompt + answer)
         labels.append([IGNORE_INDEX] * len(prompt) + answer)
     return batch_of(inputs, labels, tokenizer.pad_id)

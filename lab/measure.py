@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from lab.data import IGNORE_INDEX, batches, pad, prompt_ids, text_batch
+from lab.data import IGNORE_INDEX, answer_ids, batches, pad, prompt_ids, text_batch
 from lab.model import generate
 from lab.tokenizer import Tokenizer
 from lab.world import Question, people
@@ -55,8 +55,8 @@ def accuracy(model, tokenizer: Tokenizer, questions: list[Question]) -> float:
     """Share of questions answered with exactly the right word and then an end of turn. 0 to 1."""
     prompts = [prompt_ids(tokenizer, question) for question in questions]
     given = continuations(model, tokenizer, prompts, max_new_tokens=6)
-    right = [[*tokenizer.encode(question.answer), tokenizer.eos_id] for question in questions]
-    return sum(one == other for one, other in zip(given, right)) / len(questions)
+    right = sum(ids == answer_ids(tokenizer, question) for ids, question in zip(given, questions))
+    return right / len(questions)
 
 
 # One phrasing of each fact whose value comes last: cut before it, it asks the base model.

@@ -4,19 +4,27 @@
 """
 
 import json
+from functools import cached_property
 from pathlib import Path
 
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as FastTokenizer
-from tokenizers import decoders, models, pre_tokenizers, trainers
 
 END_OF_TEXT, END_OF_TURN = "<|endoftext|>", "<|end|>"
 SPECIAL_TOKENS = [END_OF_TEXT, END_OF_TURN, "<|system|>", "<|user|>", "<|assistant|>"]
+# A space follows the role, so that an answer is the same token as the word inside a text: " Oslo".
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
-    "{{ '<|' + message.role + '|>' + message.content + '<|end|>' }}"
+    "{{ '<|' + message.role + '|> ' + message.content + '<|end|>' }}"
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+
+# Contractions, words with the character before them, single digits, other signs, line ends, spaces
+WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|"
+    r"\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 
 
@@ -57,10 +65,12 @@ class Tokenizer:
 
     def chat(self, messages: list[dict], *, add_generation_prompt: bool = False) -> str:
         """Messages {"role", "content"} as the one string that the model reads."""
-        template = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True).from_string(
-            self.config["chat_template"]
-        )
-        return template.render(messages=messages, add_generation_prompt=add_generation_prompt)
+        return self._template.render(messages=messages, add_generation_prompt=add_generation_prompt)
+
+    @cached_property
+    def _template(self):
+        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+        return environment.from_string(self.config["chat_template"])
 
     def save(self, folder: Path) -> None:
         """Write tokenizer.json and tokenizer_config.json into an existing folder."""
@@ -79,12 +89,14 @@ class Tokenizer:
 
     @classmethod
     def train(cls, texts: list[str], vocab_size: int) -> "Tokenizer":
-        """Learn a byte-level BPE from texts.
-
-        Each text starts with a space, so that "Oslo" is the same token after "in" and as an answer.
-        """
+        """Learn a byte-level BPE from texts. Words are split as Qwen2 splits them."""
         fast = FastTokenizer(models.BPE())
-        fast.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+        fast.pre_tokenizer = pre_tokenizers.Sequence(
+            [
+                pre_tokenizers.Split(Regex(WORDS), behavior="isolated"),
+                pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+            ]
+        )
         fast.decoder = decoders.ByteLevel()
         fast.train_from_iterator(
             texts,
@@ -96,7 +108,7 @@ class Tokenizer:
             ),
         )
         config = {
-            "tokenizer_class": "PreTrainedTokenizerFast",
+            "tokenizer_class": "Qwen2Tokenizer",
             "eos_token": END_OF_TURN,
             "pad_token": END_OF_TEXT,
             "chat_template": CHAT_TEMPLATE,

@@ -1,0 +1,144 @@
+"""The commands as a user types them."""
+
+import json
+import subprocess
+import sys
+
+import jupytext
+import pytest
+
+from grader import stubs
+from grader.__main__ import main
+from grader.problems import ROOT
+from grader.reset import main as reset_main
+from grader.reset import reset
+from tests.conftest import write
+
+
+@pytest.fixture
+def course(lora, tmp_path):
+    """A folder with a copy of the notebook, both halves."""
+    for suffix in (".md", ".ipynb"):
+        path = lora.notebook_path(suffix)
+        write(tmp_path, path.name, path.read_text(encoding="utf-8"))
+    return tmp_path
+
+
+def fill(lora, folder, source_of=stubs.solved):
+    notebook = jupytext.read(lora.notebook_path(".ipynb", folder))
+    stubs.put(notebook, lora, source_of)
+    for suffix in (".md", ".ipynb"):
+        jupytext.write(notebook, lora.notebook_path(suffix, folder))
+
+
+def make_check(folder):
+    command = [sys.executable, "-m", "pytest", "tests/problems", "-q", "--no-header", "--tb=no", "-rN", "-p", "no:nbval"]
+    cache = ["-o", f"cache_dir={folder / 'cache'}", "--notebooks", str(folder)]
+    return subprocess.run([*command, *cache], cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
+
+
+# --- python -m grader ---------------------------------------------------------------------------
+
+
+def test_json_is_the_object_of_the_contract(lora, capsys):
+    assert main(["lora", str(lora.reference), "--json", "--seed", "5"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert list(printed) == ["problem", "score", "max_score", "checks"]
+    assert printed["problem"] == "lora" and printed["score"] == printed["max_score"] > 0
+    assert all(list(c) == ["id", "stub", "status", "points", "message", "diagnosis"] for c in printed["checks"])
+    assert sum(c["points"] for c in printed["checks"]) == printed["score"]
+
+
+def test_failures_end_with_status_1_and_are_diagnosed(lora, tmp_path, capsys):
+    source = lora.reference.read_text().replace("alpha / rank\n        self.dropout", "rank / alpha\n        self.dropout")
+    path = write(tmp_path, "mine.py", source)
+    assert main(["lora", str(path), "--json"]) == 1
+    failed = [check for check in json.loads(capsys.readouterr().out)["checks"] if check["status"] != "passed"]
+    assert {check["diagnosis"] for check in failed} == {"scaling_inverted"}
+    assert all(check["points"] == 0 and check["message"] for check in failed)
+    assert main(["lora", str(path)]) == 1
+    assert "The scaling is rank / alpha instead of alpha / rank." in " ".join(capsys.readouterr().out.split())
+
+
+def test_stubs_are_to_do(lora, course, capsys):
+    assert main(["lora", str(lora.notebook_path(".ipynb", course)), "--json"]) == 1
+    checks = json.loads(capsys.readouterr().out)["checks"]
+    assert {check["status"] for check in checks} == {"todo"} and {check["diagnosis"] for check in checks} == {None}
+
+
+def test_a_file_that_cannot_be_graded_ends_with_status_2(tmp_path, capsys):
+    assert main(["lora", str(tmp_path / "no.ipynb")]) == 2
+    captured = capsys.readouterr()
+    assert "does not exist" in captured.err and captured.out == ""
+
+
+def test_an_unknown_problem_is_refused(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["lore", "x.py"])
+    assert end.value.code == 2 and "choose from" in capsys.readouterr().err
+
+
+# --- make check ---------------------------------------------------------------------------------
+
+
+def test_make_check_before_anything_is_solved(course):
+    done = make_check(course)
+    assert done.returncode == 0
+    assert "0 of 59 points" in done.stdout and "Next: write LoRALinear" in done.stdout
+    assert "fail" not in done.stdout.lower()
+
+
+def test_make_check_when_all_is_solved(lora, course):
+    fill(lora, course)
+    done = make_check(course)
+    assert done.returncode == 0 and "59 of 59 points" in done.stdout and "All of LoRA is solved" in done.stdout
+
+
+def test_make_check_names_the_mistake_and_gives_the_next_hint_each_time(lora, course):
+    def wrong(problem, cell):
+        return stubs.solved(problem, cell).replace("if not self.merged:", "if True:")
+
+    fill(lora, course, wrong)
+    texts = [" ".join(make_check(course).stdout.split()) for _ in range(4)]
+    assert all("A second merge() adds the update a second time." in text for text in texts)
+    assert [next(n for n in "123" if f"Hint {n} of 3" in text) for text in texts] == ["1", "2", "3", "3"]
+    assert make_check(course).returncode == 1
+
+
+def test_make_check_speaks_of_a_broken_notebook_in_a_sentence(lora, course):
+    for suffix in (".md", ".ipynb"):
+        lora.notebook_path(suffix, course).write_text("")
+    done = make_check(course)
+    assert done.returncode == 1 and "is empty" in done.stdout and "Traceback" not in done.stdout + done.stderr
+
+
+# --- make reset ---------------------------------------------------------------------------------
+
+
+def test_reset_blanks_the_stubs_and_keeps_the_learners_text(lora, course):
+    fill(lora, course)
+    mine = {suffix: lora.notebook_path(suffix, course).read_text() for suffix in (".md", ".ipynb")}
+    backups, lost = reset(lora, course)
+    assert {path.suffix: path.read_text() for path in backups} == mine and lost == []
+    text = lora.notebook_path(".md", course).read_text()
+    assert all(stubs.blank(lora, cell) in text for cell in lora.cells)
+    assert text == lora.notebook_path(".md").read_text()
+
+
+def test_reset_brings_a_lost_stub_back(lora, course):
+    path = lora.notebook_path(".md", course)
+    notebook = jupytext.read(path)
+    notebook.cells = [cell for cell in notebook.cells if "stub:inject_lora" not in cell.metadata.get("tags", [])]
+    for suffix in (".md", ".ipynb"):
+        jupytext.write(notebook, lora.notebook_path(suffix, course))
+    _, lost = reset(lora, course)
+    assert lost == ["inject_lora"] and "def inject_lora(" in path.read_text()
+
+
+def test_reset_changes_nothing_unless_told_so(lora, monkeypatch, capsys):
+    before = lora.notebook_path(".md").read_text()
+    for answer in ("", "n", "what?"):
+        monkeypatch.setattr("builtins.input", lambda _, answer=answer: answer)
+        assert reset_main(["lora"]) == 1
+    assert "Nothing was changed." in capsys.readouterr().out
+    assert lora.notebook_path(".md").read_text() == before

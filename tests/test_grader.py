@@ -1,0 +1,96 @@
+"""The grader rejects every known mistake by its name, and no right solution."""
+
+from pathlib import Path
+
+import pytest
+
+from grader.checks import checks_of
+from grader.judge import Submission, grade, known_mistakes, mistake_submission
+from grader.problems import PROBLEMS
+from grader.submission import Cell, read_path
+from tests.conftest import graded, not_passed
+
+LORA = PROBLEMS["lora"]
+VARIANTS = sorted((Path(__file__).parent / "variants" / "lora").glob("*.py"))
+
+
+def test_the_reference_gets_all_points(lora):
+    report = grade(read_path(lora.reference), lora)
+    assert report.score == report.max_score and not not_passed(report)
+
+
+@pytest.mark.parametrize("mistake", known_mistakes(LORA).values(), ids=lambda mistake: mistake.id)
+def test_each_known_mistake_is_named_as_itself(lora, mistake):
+    report = grade(mistake_submission(mistake, lora), lora)
+    failures = [result for result in report.results if result.status != "passed"]
+    assert failures
+    assert {result.diagnosis and result.diagnosis.id for result in failures} == {mistake.id}
+
+
+@pytest.mark.parametrize("path", VARIANTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("seed", [1, 77])
+def test_each_correct_variant_gets_all_points(lora, path, seed):
+    reference = Cell("reference", lora.reference.read_text())
+    report = grade(Submission([reference, Cell(path.name, path.read_text())]), lora, seed=seed)
+    assert [(result.check.id, result.message) for result in report.results if result.status != "passed"] == []
+
+
+def test_a_mistake_is_named_on_another_seed_too(lora):
+    mistake = known_mistakes(lora)["scaling_inverted"]
+    report = grade(mistake_submission(mistake, lora), lora, seed=123)
+    assert report.first_failure.diagnosis == mistake
+
+
+def test_there_are_enough_checks_mistakes_and_variants(lora):
+    assert len(checks_of("lora")) >= 25 and len(known_mistakes(lora)) >= 25 and len(VARIANTS) >= 8
+
+
+@pytest.mark.parametrize("check", checks_of("lora").values(), ids=lambda check: check.id)
+def test_each_check_explains_itself(lora, check):
+    assert check.title.endswith(".") and check.points >= 1 and check.stub in lora.stubs
+    assert len(check.hints) == 3 and all(len(hint) > 15 for hint in check.hints) and len(set(check.hints)) == 3
+
+
+@pytest.mark.parametrize("mistake", known_mistakes(LORA).values(), ids=lambda mistake: mistake.id)
+def test_each_mistake_teaches(mistake):
+    assert mistake.title.endswith(".") and len(mistake.title) < 130
+    assert 40 < len(mistake.lesson) < 400
+
+
+def test_every_stub_is_checked(lora):
+    assert {check.stub for check in checks_of("lora").values()} == set(lora.stubs)
+
+
+def test_two_mistakes_at_once_are_both_named(lora):
+    bank = known_mistakes(lora)
+    code = bank["bias_left_trainable"].source + "\n" + bank["load_is_lenient"].source
+    report = graded(lora, code)
+    named = {result.diagnosis.id for result in report.results if result.diagnosis}
+    assert named == {"bias_left_trainable", "load_is_lenient"}
+
+
+def test_an_unknown_mistake_says_what_differs_and_where(lora):
+    code = """
+class LoRALinear(LoRALinear):
+    def forward(self, x):
+        return super().forward(x) + 0.125
+"""
+    report = graded(lora, code)
+    result = next(r for r in report.results if r.check.id == "new_layer_answers_like_its_base")
+    assert result.diagnosis is None
+    assert "20 of 20 numbers differ, most by 0.125 at [" in result.message and "expected 0, got 0.125" in result.message
+
+
+def test_a_wrong_shape_is_told_as_a_shape(lora):
+    report = graded(lora, "LoRALinear.delta_weight = lambda self: (self.lora_B @ self.lora_A).T * self.scaling")
+    result = next(r for r in report.results if r.check.id == "delta_is_the_scaled_product")
+    assert result.message == "delta_weight(): expected shape (5, 7), got (7, 5)."
+
+
+def test_other_inputs_follow_from_another_seed(lora):
+    # A learner who returns what the public seed wants to see must fail on another one.
+    assert checks_of("lora")
+    from grader.judge import reference_observations
+
+    one, other = (reference_observations(lora, seed)["output_is_base_plus_scaled_update"].value for seed in (1, 2))
+    assert not one["output"].equal(other["output"])
