@@ -40,8 +40,7 @@ def start(problem_id: str):
     """
     from IPython import get_ipython
 
-    problem, shell = PROBLEMS[problem_id], get_ipython()
-    shell.set_custom_exc((NotImplementedError,), _say_what_is_to_do)
+    problem, session = PROBLEMS[problem_id], _session(get_ipython())
     # The bank takes some seconds. Have it ready when the first check fails.
     threading.Thread(target=_warm_up, args=(problem,), daemon=True).start()
     steps: dict[str, int] = {}  # hints given so far, by check
@@ -49,7 +48,7 @@ def start(problem_id: str):
     def check(*names: str) -> Shown:
         """Check these stubs, or the whole problem, as the kernel has them now."""
         try:
-            report = _report(shell, names or (problem_id,))
+            report = _report(session.cells, names or (problem_id,))
         except (ValueError, SubmissionError) as error:
             return Shown(str(error))
         return Shown(as_text(report), as_html(report))
@@ -57,7 +56,7 @@ def start(problem_id: str):
     def hint(*names: str) -> Shown:
         """The next hint for the first check that does not pass: a nudge, then more."""
         try:
-            report = _report(shell, names or (problem_id,))
+            report = _report(session.cells, names or (problem_id,))
         except (ValueError, SubmissionError) as error:
             return Shown(str(error))
         open_results = [result for result in report.results if result.status != "passed"]
@@ -77,19 +76,62 @@ def _warm_up(problem: Problem) -> None:
     mistake_observations(problem, PUBLIC_SEED)
 
 
-def _report(shell, names: tuple[str, ...]) -> Report:
+def _report(cells: list[Cell], names: tuple[str, ...]) -> Report:
     problem = problem_of(names[0])
-    report = grade(submission_of(shell), problem)
+    report = grade(Submission(list(cells)), problem)
     return report if problem.id in names else report.of(*names)
 
 
-def submission_of(shell) -> Submission:
-    """The cells that the kernel has run, in the order in which it ran them."""
-    inputs = list(enumerate(shell.user_ns["In"]))
-    return Submission([Cell(f"In [{number}]", source) for number, source in inputs if source.strip()])
+# --- the kernel ---------------------------------------------------------------------------------
 
 
-# --- cells that wait for a stub -----------------------------------------------------------------
+class Session:
+    """What the kernel has run, and a line instead of a traceback for cells that need an unsolved stub."""
+
+    def __init__(self, shell):
+        self.shell = shell
+        self.before: dict = {}  # the variables as they were before the present cell
+        history = [source for source in shell.user_ns["In"] if source]
+        if hasattr(shell, "get_parent"):  # a kernel: some front ends keep no history
+            history = history or [shell.get_parent()["content"]["code"]]
+        self.cells = [Cell(f"In [{number}]", source) for number, source in enumerate(history, 1)]
+        shell.events.register("pre_run_cell", self._begin_cell)
+        shell.events.register("post_run_cell", self._end_cell)
+        shell.set_custom_exc((NotImplementedError,), self._show_error)
+
+    def _begin_cell(self, info) -> None:
+        self.cells.append(Cell(f"In [{self.shell.execution_count}]", info.raw_cell))
+        self.before = dict(self.shell.user_ns)
+
+    def _show_error(self, shell, kind, error, trace, tb_offset=None) -> None:
+        if not _comes_from_a_stub(error):
+            shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+            return
+        print(f"To do: this cell needs {error}, which is still a stub.")
+        names = {name for statement in ast.parse(self.cells[-1].source).body for name in binds(statement)}
+        for name in names - {"*"}:  # what the cell would have made, or has made only half
+            if name not in self.before or shell.user_ns[name] is not self.before[name]:
+                shell.user_ns[name] = Pending(str(error))
+
+    def _end_cell(self, result) -> None:
+        if _comes_from_a_stub(result.error_in_exec):
+            result.error_in_exec = None  # so that "Run all" goes on
+
+
+_SESSIONS: list[Session] = []
+
+
+def _session(shell) -> Session:
+    """The session of this kernel, made on the first call."""
+    if not _SESSIONS:
+        _SESSIONS.append(Session(shell))
+    return _SESSIONS[0]
+
+
+def _comes_from_a_stub(error) -> bool:
+    """Whether an error is what a stub raises: NotImplementedError("inject_lora")."""
+    owners = {name for problem in PROBLEMS.values() for name in problem.names}
+    return isinstance(error, NotImplementedError) and str(error).partition(".")[0] in owners
 
 
 class Pending:
@@ -106,16 +148,3 @@ class Pending:
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _wait
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __neg__ = __matmul__ = _wait
     __hash__ = object.__hash__
-
-
-def _say_what_is_to_do(shell, kind, error, trace, tb_offset=None):
-    """Replaces the traceback of a NotImplementedError that comes from a stub."""
-    stub = str(error)
-    known = {part for problem in PROBLEMS.values() for part in (*problem.stubs, *problem.names)}
-    if stub.partition(".")[0] not in known:
-        shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
-        return
-    print(f"To do: this cell needs {stub}, which is still a stub.")
-    for statement in ast.parse(shell.user_ns["In"][-1]).body:
-        for name in binds(statement) - set(shell.user_ns):
-            shell.user_ns[name] = Pending(stub)

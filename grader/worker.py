@@ -94,7 +94,7 @@ def _load(cells: list[Cell], names: set[str]) -> tuple[Code, dict]:
             name = getattr(statement, "name", "?")
             module = ast.Module([statement], type_ignores=[])
             try:
-                exec(compile(module, _file_name(cell), "exec"), namespace)
+                exec(compile(module, _file_name(cells, cell), "exec"), namespace)
                 failures.pop(name, None)  # an earlier attempt may have failed
             except KeyboardInterrupt:
                 raise
@@ -133,13 +133,14 @@ def _silence() -> None:
     sys.stdin = io.StringIO()
 
 
-def _file_name(cell: Cell) -> str:
-    return f"<{cell.label}>"
+def _file_name(cells: list[Cell], cell: Cell) -> str:
+    """A name for tracebacks. By place, since two cells may have the same label."""
+    return f"<cell {cells.index(cell)}>"
 
 
 def describe(error: BaseException, cells: list[Cell]) -> dict:
     """An exception as data: its kind, its message and the learner's own lines, innermost last."""
-    sources = {_file_name(cell): cell for cell in cells}
+    sources = {_file_name(cells, cell): cell for cell in cells}
     lines, trace, raised_by_learner = [], error.__traceback__, False
     while trace is not None:
         code = trace.tb_frame.f_code
