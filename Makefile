@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
+NOTEBOOKS ?= notebooks
 READY := $(VENV)/.ready
 
 .PHONY: help check test lab reset bench
@@ -16,10 +17,10 @@ help:  ## show this list
 	@echo "make bench               measure grading time and training speed"
 
 check: $(READY)
-	@$(RUN) -m pytest tests/problems -q --no-header --tb=no -rN -p no:nbval -p no:anyio
+	@$(RUN) -m pytest tests/problems -q --no-header --tb=no -rN -p no:nbval -p no:anyio --notebooks "$(NOTEBOOKS)"
 
 test: $(READY)
-	@$(RUN) -m pytest tests --ignore=tests/problems --ignore=tests/benchmarks -q
+	@$(RUN) -m pytest tests notebooks --ignore=tests/problems --nbval --nbval-current-env -q
 
 lab: $(READY)
 	@$(RUN) -m jupyter lab notebooks/08_problem_lora.ipynb

@@ -3,17 +3,22 @@
 Exit status 0: all checks pass; 1: some do not; 2: the file cannot be graded.
 """
 
-import argparse
-import sys
-from pathlib import Path
+from grader.children import warm_up
 
-from rich.console import Console
-from rich.progress import Progress
+if __name__ == "__main__":
+    warm_up()  # before torch is imported, so that both go on at once
 
-from grader.judge import PUBLIC_SEED, Report, grade
-from grader.problems import PROBLEMS
-from grader.report import as_json, print_report
-from grader.submission import SubmissionError, read_path
+import argparse  # noqa: E402
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+from rich.console import Console  # noqa: E402
+from rich.progress import Progress  # noqa: E402
+
+from grader.judge import PUBLIC_SEED, Report, grade  # noqa: E402
+from grader.problems import PROBLEMS  # noqa: E402
+from grader.report import as_json, print_report  # noqa: E402
+from grader.submission import SubmissionError, read_path  # noqa: E402
 
 
 def main(arguments: list[str] | None = None) -> int:

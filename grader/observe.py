@@ -1,7 +1,6 @@
 """Running checks on code that may hang, crash or eat the memory, and living to tell the tale."""
 
 import io
-import multiprocessing
 import os
 import signal
 import sys
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 import psutil
 import torch
 
-from grader import worker
+from grader import children, worker
 from grader.problems import Problem
 from grader.submission import Submission, SubmissionError
 
@@ -46,18 +45,9 @@ class Observed:
     load_errors: dict[str, dict]
 
 
-def _context():
-    """A forkserver that has imported torch once; where there is none (Windows), fresh processes."""
-    if sys.platform == "win32":
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["grader.worker", "grader.checks.lora"])
-    return context
-
-
 def _start(serve, *arguments):
     """A child process that runs `serve(connection, *arguments)`, and our end of the connection."""
-    context = _context()
+    context = children.context()
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=serve, args=(theirs, *arguments), daemon=True)
     with _no_main_module():
@@ -177,13 +167,13 @@ def observe_trusted(submissions: list[Submission], problem: Problem, seed: int) 
     """Run all checks on our own code, many submissions in few children. One dict by check id for each."""
     sources = [submission.cells for submission in submissions]
     count = min(len(sources), psutil.cpu_count() or 1, 4)
-    children = [
+    started = [
         _start(worker.serve_trusted, sources[first::count], problem.id, problem.parts, seed) for first in range(count)
     ]
     try:
-        messages = [_receive(children[index % count][1]) for index in range(len(sources))]
+        messages = [_receive(started[index % count][1]) for index in range(len(sources))]
     finally:
-        for process, connection in children:
+        for process, connection in started:
             process.kill()
             process.join()
             connection.close()

@@ -1,14 +1,18 @@
 """`make check`: pytest grades the learner's notebooks and reports to the learner."""
 
-from pathlib import Path
+from grader.children import warm_up
 
-import pytest
-from rich.console import Console
+warm_up()  # before torch is imported, so that both go on at once
 
-from grader.judge import grade
-from grader.problems import PROBLEMS, ROOT
-from grader.report import print_report
-from grader.submission import SubmissionError, read_pair
+from pathlib import Path  # noqa: E402
+
+import pytest  # noqa: E402
+from rich.console import Console  # noqa: E402
+
+from grader.judge import grade  # noqa: E402
+from grader.problems import PROBLEMS, ROOT  # noqa: E402
+from grader.report import print_report  # noqa: E402
+from grader.submission import SubmissionError, read_pair  # noqa: E402
 
 REPORTS = pytest.StashKey[dict]()
 

@@ -1,0 +1,23 @@
+"""Where child processes come from: a server that has imported torch once and forks in milliseconds.
+
+This module imports no torch itself, so that the server can start while the parent is still importing it.
+"""
+
+import multiprocessing
+import sys
+from multiprocessing import forkserver
+
+
+def context():
+    """The forkserver context; where there is none (Windows), fresh processes."""
+    if sys.platform == "win32":
+        return multiprocessing.get_context("spawn")
+    server = multiprocessing.get_context("forkserver")
+    server.set_forkserver_preload(["grader.worker", "grader.checks.lora"])
+    return server
+
+
+def warm_up() -> None:
+    """Start the server now, in the background."""
+    if context().get_start_method() == "forkserver":
+        forkserver.ensure_running()
