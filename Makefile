@@ -23,7 +23,7 @@ test: $(READY)
 	@$(RUN) -m pytest tests notebooks --ignore=tests/problems --nbval --nbval-current-env -q
 
 lab: $(READY)
-	@$(RUN) -m jupyter lab notebooks/08_problem_lora.ipynb
+	@$(RUN) -m jupyter lab --LabApp.default_url=/lab/tree/notebooks/08_problem_lora.ipynb
 
 reset: $(READY)
 	@$(RUN) -m grader.reset "$(or $(PROBLEM),?)"

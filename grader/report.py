@@ -9,9 +9,6 @@ from rich.padding import Padding
 
 from grader.judge import Report, Result
 
-MARKS = {"passed": "✓", "todo": "·", "failed": "✗", "error": "✗", "timeout": "✗"}
-WORDS = {"passed": "solved", "todo": "to do", "failed": "failed", "error": "error", "timeout": "out of time"}
-
 
 def as_json(report: Report) -> str:
     """The object that the contract describes."""
@@ -39,7 +36,7 @@ def stub_status(report: Report, stub: str) -> str:
     failing = sum(result.status not in ("passed", "todo") for result in results)
     if failing:
         return f"{failing} of {len(results)} checks fail"
-    return WORDS["todo"] if any(result.status == "todo" for result in results) else WORDS["passed"]
+    return "to do" if any(result.status == "todo" for result in results) else "solved"
 
 
 def diagnosis_text(result: Result) -> str | None:
@@ -93,32 +90,41 @@ def print_report(report: Report, console: Console, *, hint: tuple[int, str] | No
 
 
 def as_html(report: Report) -> str:
-    """A small table of checks. Failures come with their evidence and their diagnosis."""
-    rows = []
-    for notice in report.notices:
-        rows.append(f"<p><em>Note: {html.escape(notice)}</em></p>")
-    done = sum(result.status == "passed" for result in report.results)
-    rows.append(
-        f"<p><strong>{done} of {len(report.results)} checks pass, {report.score} of {report.max_score} points.</strong></p>"
-    )
-    rows.append('<ul style="list-style: none; padding-left: 0">')
-    for result in report.results:
-        rows.append(f"<li>{_html_row(result)}</li>")
-    rows.append("</ul>")
-    return "\n".join(rows)
+    """Stub by stub: what passes in a fold, the first failure in full, the others in a fold."""
+    parts = [f"<p><em>Note: {html.escape(notice)}</em></p>" for notice in report.notices]
+    parts.append(f"<p><strong>{report.score} of {report.max_score} points</strong></p>")
+    for stub in _stubs_of(report):
+        status = stub_status(report, stub)
+        results = report.of(stub).results
+        failures = [result for result in results if result.status not in ("passed", "todo")]
+        colour, mark = {"solved": ("#00703c", "✓"), "to do": ("#555555", "·")}.get(status, ("#b30000", "✗"))
+        parts.append(
+            f'<p style="margin: 0.3em 0"><span style="color: {colour}; font-weight: bold">{mark} {status}</span> '
+            f"<code>{stub}</code></p>"
+        )
+        parts += [_html_failure(result) for result in failures[:1]]
+        parts += _fold(f"{len(failures) - 1} more, perhaps for the same reason", map(_html_failure, failures[1:]))
+        passed = [f"<div>✓ {_code(result.check.title)}</div>" for result in results if result.status == "passed"]
+        parts += _fold(f"what was checked and holds: {len(passed)}", passed)
+    return "\n".join(parts)
 
 
-def _html_row(result: Result) -> str:
-    colour = {"passed": "#00703c", "todo": "#666666"}.get(result.status, "#b30000")
-    title = _code(result.check.title)
-    word = WORDS[result.status]
-    head = f'<span style="color: {colour}; font-weight: bold">{MARKS[result.status]} {word}</span> {title}'
-    if result.status in ("passed", "todo"):
-        return head
-    body = f"<br>{_code(result.message)}"
+def _fold(summary: str, items) -> list[str]:
+    """The items behind a line that opens on a click. Nothing, if there are none."""
+    items = list(items)
+    if not items:
+        return []
+    return [f'<details style="margin-left: 1.5em"><summary>{summary}</summary>', *items, "</details>"]
+
+
+def _html_failure(result: Result) -> str:
+    lines = [
+        f"<strong>What must hold:</strong> {_code(result.check.title)}",
+        f"<strong>What was seen:</strong> {_code(result.message)}",
+    ]
     if result.diagnosis:
-        body += f"<br><strong>Known mistake:</strong> {_code(diagnosis_text(result))}"
-    return f'{head}<div style="margin: 0 0 0.5em 1.5em">{body.removeprefix("<br>")}</div>'
+        lines.append(f"<strong>Known mistake:</strong> {_code(diagnosis_text(result))}")
+    return f'<div style="margin: 0.2em 0 0.5em 1.5em">{"<br>".join(lines)}</div>'
 
 
 def _code(text: str) -> str:
@@ -127,13 +133,20 @@ def _code(text: str) -> str:
     return "".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(parts))
 
 
+def _stubs_of(report: Report) -> list[str]:
+    present = {result.check.stub for result in report.results}
+    return [stub for stub in report.problem.stubs if stub in present]
+
+
 def as_text(report: Report) -> str:
     """The same in plain text, for places that show no HTML."""
-    lines = [f"{report.score} of {report.max_score} points"]
-    for result in report.results:
-        lines.append(f"{MARKS[result.status]} {WORDS[result.status]}: {result.check.title}")
-        if result.status not in ("passed", "todo"):
-            lines.append(f"    {result.message}")
-        if result.diagnosis:
-            lines.append(f"    Known mistake: {diagnosis_text(result)}")
-    return "\n".join([*report.notices, *lines])
+    lines = [f"Note: {notice}" for notice in report.notices]
+    lines.append(f"{report.score} of {report.max_score} points")
+    for stub in _stubs_of(report):
+        lines.append(f"{stub}: {stub_status(report, stub)}")
+        for result in report.of(stub).results:
+            if result.status not in ("passed", "todo"):
+                lines.append(f"  What must hold: {result.check.title}")
+                lines.append(f"  What was seen:  {result.message}")
+                lines += [f"  Known mistake:  {diagnosis_text(result)}"] if result.diagnosis else []
+    return "\n".join(lines)

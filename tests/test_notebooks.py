@@ -83,7 +83,7 @@ def test_the_stubs_are_those_of_the_reference(problem):
 
 def test_the_solved_notebook_gets_full_points_in_its_cell(solved_lora):
     cell = next(cell for cell in solved_lora.cells if cell.source == 'check("lora")')
-    assert "59 of 59 points" in texts(cell) and "✗" not in texts(cell)
+    assert "59 of 59 points" in texts(cell) and "fail" not in texts(cell)
 
 
 def test_the_solved_notebook_runs_every_cell(solved_lora):
