@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+import re
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -103,7 +104,7 @@ def grade(submission: Submission, problem: Problem, *, seed: int = PUBLIC_SEED, 
     right = reference_observations(problem, seed)
     results = []
     for check in checks.values():
-        status, message = _verdict(right[check.id], seen.checks[check.id])
+        status, message = _verdict(right[check.id], seen.checks[check.id], problem)
         if status == "missing":
             status, message = "error", _missing(message, problem, seen.load_errors, broken, program.defined)
         results.append(Result(check, status, message))
@@ -116,7 +117,7 @@ def grade(submission: Submission, problem: Problem, *, seed: int = PUBLIC_SEED, 
 # --- verdicts -----------------------------------------------------------------------------------
 
 
-def _verdict(right: Observation, seen: Observation) -> tuple[str, str]:
+def _verdict(right: Observation, seen: Observation, problem: Problem) -> tuple[str, str]:
     """Status and message of one check. "missing" and a name, if the submission does not define it."""
     if seen.kind == "value":
         found = difference(right.value, seen.value)
@@ -131,9 +132,21 @@ def _verdict(right: Observation, seen: Observation) -> tuple[str, str]:
         return "timeout", f"Still running after the time limit{where}. Is there a loop that never ends?"
     if error["type"] == "NotImplementedError" and error["raised_by_learner"]:
         return "todo", f"`{error['message'] or error['lines'][-1]['function']}` is still a stub."
+    method = _absent_method(error, problem)
+    if method:
+        return "todo", f"`{method}` is not on the class. If you have written it, run its cell after the class's."
     if error["type"] == "Missing":
         return "missing", error["message"]
     return "error", _exception(error)
+
+
+def _absent_method(error: dict, problem: Problem) -> str | None:
+    """The method stub that a probe has called in vain: the class was defined anew after it, or it is gone."""
+    if error["type"] != "AttributeError" or error["lines"]:
+        return None
+    found = re.match(r"'(\w+)' object has no attribute '(\w+)'", error["message"])
+    stub = ".".join(found.groups()) if found else None
+    return stub if stub in problem.stubs else None
 
 
 def _exception(error: dict) -> str:

@@ -221,3 +221,12 @@ def test_cells_of_the_same_label_are_told_apart(lora):
     sources = [lora.reference.read_text(), "def delta_weight(self):\n    return self.x\nLoRALinear.delta_weight = delta_weight"]
     report = grade(Submission([Cell("In [1]", source) for source in sources]), lora)
     assert "In [1], line 2: `return self.x`" in report.of("LoRALinear.delta_weight").first_failure.message
+
+
+def test_a_class_defined_anew_has_its_later_methods_to_do(lora):
+    # As when a learner runs the class's cell again, and not yet those of its methods.
+    sources = [*solved_sources(lora), stubs.solved(lora, lora.cells[0])]
+    report = grade(Submission([Cell(f"In [{n}]", source) for n, source in enumerate(sources, 1)]), lora)
+    assert report.of("LoRALinear").score == report.of("LoRALinear").max_score
+    merge = report.of("LoRALinear.merge").results[0]
+    assert merge.status == "todo" and "`LoRALinear.merge` is not on the class." in merge.message
