@@ -20,6 +20,7 @@ check: $(READY)
 	@$(RUN) -m pytest tests/problems -q --no-header --tb=no -rN -p no:nbval -p no:anyio --notebooks "$(NOTEBOOKS)"
 
 test: $(READY)
+	@$(RUN) -m ruff check --quiet .
 	@$(RUN) -m pytest tests notebooks --ignore=tests/problems --nbval --nbval-current-env -q
 
 lab: $(READY)

@@ -158,9 +158,7 @@ def _exception(error: dict) -> str:
     return f"{what} — in {place(error['lines'][-1])}"
 
 
-def _missing(
-    name: str, problem: Problem, load_errors: dict, broken: dict[str, Broken], defined: set[str]
-) -> str:
+def _missing(name: str, problem: Problem, load_errors: dict, broken: dict[str, Broken], defined: set[str]) -> str:
     """Why a name of the contract is not there."""
     if name in load_errors:
         return f"`{name}` could not be defined: {_exception(load_errors[name])}"
@@ -222,9 +220,7 @@ def _diagnosed(result: Result, results: list[Result], seen: Observed, problem: P
         return result
     bank = mistake_observations(problem, seed)
     matching = [
-        mistake
-        for mistake, observed in bank.items()
-        if _same(observed[result.check.id], seen.checks[result.check.id])
+        mistake for mistake, observed in bank.items() if _same(observed[result.check.id], seen.checks[result.check.id])
     ]
     if not matching:
         return result

@@ -10,7 +10,7 @@ import ast
 import threading
 from dataclasses import dataclass
 
-from grader.judge import Report, grade, mistake_observations, reference_observations, PUBLIC_SEED
+from grader.judge import PUBLIC_SEED, Report, grade, mistake_observations, reference_observations
 from grader.problems import PROBLEMS, Problem, problem_of
 from grader.report import as_html, as_text
 from grader.submission import Cell, Submission, SubmissionError, binds

@@ -82,7 +82,9 @@ def print_report(report: Report, console: Console, *, hint: tuple[int, str] | No
             text = line if line.startswith("[bold]") or line.startswith("Hint") else escape(line)
             console.print(Padding(text, (0, 0, 0, 2)))
         if more:
-            console.print(f"  ({more} more {'check fails' if more == 1 else 'checks fail'}, perhaps for the same reason.)")
+            console.print(
+                f"  ({more} more {'check fails' if more == 1 else 'checks fail'}, perhaps for the same reason.)"
+            )
     console.print(f"\n{escape(next_step(report))}")
 
 

@@ -40,7 +40,9 @@ def reset(problem: Problem, folder: Path) -> tuple[list[Path], list[str]]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m grader.reset", description="Set the stubs of a problem back to blank.")
+    parser = argparse.ArgumentParser(
+        prog="python -m grader.reset", description="Set the stubs of a problem back to blank."
+    )
     parser.add_argument("problem", metavar="PROBLEM", choices=PROBLEMS, help=", ".join(PROBLEMS))
     parser.add_argument("--yes", action="store_true", help="do not ask")
     options = parser.parse_args(arguments)

@@ -90,7 +90,9 @@ def _folder(name: str | Path) -> Path:
     if folder.is_dir():
         return folder
     if folder.is_absolute() or str(name).startswith((".", "~")) or str(name).count("/") != 1:
-        raise CheckpointError(f"There is no model {str(name)!r}: no such folder, and hub names look like 'Qwen/Qwen2.5-0.5B'.")
+        raise CheckpointError(
+            f"There is no model {str(name)!r}: no such folder, and hub names look like 'Qwen/Qwen2.5-0.5B'."
+        )
     return _download(str(name))
 
 
@@ -102,7 +104,9 @@ def _download(name: str) -> Path:
         return Path(snapshot_download(name, allow_patterns=FILES))
     except HfHubHTTPError as error:
         status = error.response.status_code
-        raise CheckpointError(f"The hub refuses {name!r} (HTTP {status}): check its spelling and your access.") from None
+        raise CheckpointError(
+            f"The hub refuses {name!r} (HTTP {status}): check its spelling and your access."
+        ) from None
     except Exception as error:  # httpx, sockets and the cache raise many kinds when there is no network
         raise CheckpointError(
             f"{name!r} is neither in the local cache nor can it be downloaded now ({type(error).__name__}). "
@@ -119,7 +123,9 @@ def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
         try:
             weights |= load_file(shard)
         except (SafetensorError, OSError) as error:
-            raise CheckpointError(f"{shard} is damaged or no safetensors file ({error}). Copy or download it again.") from None
+            raise CheckpointError(
+                f"{shard} is damaged or no safetensors file ({error}). Copy or download it again."
+            ) from None
     return weights
 
 

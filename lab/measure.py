@@ -12,9 +12,7 @@ from lab.world import Question, people
 def next_token_loss(model, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     """Mean cross-entropy in nats per target token: position t predicts label t + 1. Keeps the graph."""
     logits = model(batch["input_ids"], batch["attention_mask"])
-    return F.cross_entropy(
-        logits[:, :-1].flatten(0, 1), batch["labels"][:, 1:].flatten(), ignore_index=IGNORE_INDEX
-    )
+    return F.cross_entropy(logits[:, :-1].flatten(0, 1), batch["labels"][:, 1:].flatten(), ignore_index=IGNORE_INDEX)
 
 
 @torch.no_grad()
@@ -27,7 +25,9 @@ def text_loss(model, tokenizer: Tokenizer, texts: list[str]) -> float:
     return loss
 
 
-def continuations(model, tokenizer: Tokenizer, prompts: list[list[int]], *, max_new_tokens: int = 12) -> list[list[int]]:
+def continuations(
+    model, tokenizer: Tokenizer, prompts: list[list[int]], *, max_new_tokens: int = 12
+) -> list[list[int]]:
     """Greedy continuations of token-id prompts, up to the end-of-turn token, which is included."""
     found = []
     for part in batches(prompts, 256):

@@ -67,6 +67,8 @@ def spectra(matrices: dict[str, torch.Tensor], alt: str, *, floor: float = 1e-6)
                 label=name,
             )
         axes.set(xlabel="singular value, from the largest", ylabel="size relative to the largest", yscale="log")
+        if axes.get_ylim()[0] < floor:
+            axes.text(0.02, 0.02, f"smaller than {floor:g}: drawn at {floor:g}", transform=axes.transAxes, va="bottom")
         axes.legend()
         return _picture(figure, alt)
 

@@ -24,8 +24,7 @@ FACTS = {
     "trade": """baker barber botanist builder carpenter chemist dancer dentist farmer gardener jeweller
         judge lawyer librarian mason midwife nurse painter pilot plumber potter sailor tailor
         weaver""".split(),
-    "pet": "canary cat dog ferret frog goat hamster horse lizard parrot pony rabbit snail snake spider "
-    "turtle".split(),
+    "pet": "canary cat dog ferret frog goat hamster horse lizard parrot pony rabbit snail snake spider turtle".split(),
     "colour": "amber black blue brown gold green grey orange pink purple red silver white yellow "
     "crimson turquoise".split(),
 }

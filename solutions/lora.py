@@ -96,11 +96,7 @@ def inject_lora(
     """
     if isinstance(target_modules, str):  # "q" in "q_proj" would be true
         raise TypeError(f"target_modules must be a list of names, got the string {target_modules!r}")
-    layers = {
-        name: module
-        for name, module in model.named_modules()
-        if isinstance(module, (nn.Linear, LoRALinear))
-    }
+    layers = {name: module for name, module in model.named_modules() if isinstance(module, (nn.Linear, LoRALinear))}
     bases = {name for name in layers if name.rpartition(".")[0] in layers}  # inside a LoRALinear
     layers = {name: module for name, module in layers.items() if name not in bases}
     targets = {name: m for name, m in layers.items() if name.rpartition(".")[2] in target_modules}

@@ -32,7 +32,18 @@ def fill(lora, folder, source_of=stubs.solved):
 
 
 def make_check(folder):
-    command = [sys.executable, "-m", "pytest", "tests/problems", "-q", "--no-header", "--tb=no", "-rN", "-p", "no:nbval"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "tests/problems",
+        "-q",
+        "--no-header",
+        "--tb=no",
+        "-rN",
+        "-p",
+        "no:nbval",
+    ]
     cache = ["-o", f"cache_dir={folder / 'cache'}", "--notebooks", str(folder)]
     return subprocess.run([*command, *cache], cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
 
@@ -50,7 +61,9 @@ def test_json_is_the_object_of_the_contract(lora, capsys):
 
 
 def test_failures_end_with_status_1_and_are_diagnosed(lora, tmp_path, capsys):
-    source = lora.reference.read_text().replace("alpha / rank\n        self.dropout", "rank / alpha\n        self.dropout")
+    source = lora.reference.read_text().replace(
+        "alpha / rank\n        self.dropout", "rank / alpha\n        self.dropout"
+    )
     path = write(tmp_path, "mine.py", source)
     assert main(["lora", str(path), "--json"]) == 1
     failed = [check for check in json.loads(capsys.readouterr().out)["checks"] if check["status"] != "passed"]

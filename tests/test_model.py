@@ -67,7 +67,12 @@ def test_greedy_generation_equals_that_of_transformers(tiny, oracle, batch):
 
 
 @pytest.mark.parametrize(
-    "options", [{"tie_word_embeddings": True}, {"tie_word_embeddings": False}, {"rope_parameters": {"rope_theta": 5e5, "rope_type": "default"}}]
+    "options",
+    [
+        {"tie_word_embeddings": True},
+        {"tie_word_embeddings": False},
+        {"rope_parameters": {"rope_theta": 5e5, "rope_type": "default"}},
+    ],
 )
 def test_a_checkpoint_saved_by_transformers_loads(tmp_path, options):
     right = save_random_qwen2(tmp_path, **options)

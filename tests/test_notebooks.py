@@ -25,13 +25,13 @@ def run(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def texts(cell) -> str:
-    return "".join(output.get("text", "") or str(output.get("data", {}).get("text/plain", "")) for output in cell.outputs)
+    return "".join(
+        output.get("text", "") or str(output.get("data", {}).get("text/plain", "")) for output in cell.outputs
+    )
 
 
 def tagged(notebook, start: str) -> dict:
-    return {
-        tag: cell for cell in notebook.cells for tag in cell.metadata.get("tags", []) if tag.startswith(start)
-    }
+    return {tag: cell for cell in notebook.cells for tag in cell.metadata.get("tags", []) if tag.startswith(start)}
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,9 @@ def test_the_solved_notebook_gets_full_points_in_its_cell(solved_lora):
 
 
 def test_the_solved_notebook_runs_every_cell(solved_lora):
-    assert not [cell.source for cell in solved_lora.cells if "To do:" in (texts(cell) if cell.cell_type == "code" else "")]
+    assert not [
+        cell.source for cell in solved_lora.cells if "To do:" in (texts(cell) if cell.cell_type == "code" else "")
+    ]
 
 
 def test_the_solved_notebook_draws_its_figures_with_alternative_text(solved_lora):

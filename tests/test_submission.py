@@ -212,13 +212,19 @@ def test_a_broken_half_is_told_and_the_newer_graded(tmp_path):
 
 
 def test_notebook_json_written_by_jupyter_is_read(tmp_path):
-    book = {"cells": [{"cell_type": "code", "source": ["a = 1\n", "b = 2"], "metadata": {}, "outputs": []}], "nbformat": 4}
+    book = {
+        "cells": [{"cell_type": "code", "source": ["a = 1\n", "b = 2"], "metadata": {}, "outputs": []}],
+        "nbformat": 4,
+    }
     assert read(write(tmp_path, "a.ipynb", json.dumps(book))).cells == [Cell("code cell 1", "a = 1\nb = 2")]
 
 
 def test_cells_of_the_same_label_are_told_apart(lora):
     # Some front ends do not count executions, so every cell is In [1].
-    sources = [lora.reference.read_text(), "def delta_weight(self):\n    return self.x\nLoRALinear.delta_weight = delta_weight"]
+    sources = [
+        lora.reference.read_text(),
+        "def delta_weight(self):\n    return self.x\nLoRALinear.delta_weight = delta_weight",
+    ]
     report = grade(Submission([Cell("In [1]", source) for source in sources]), lora)
     assert "In [1], line 2: `return self.x`" in report.of("LoRALinear.delta_weight").first_failure.message
 

@@ -24,5 +24,5 @@ def fold(layer, sign):
     layer.merged = sign > 0
 
 
-setattr(LoRALinear, "merge", lambda self: None if self.merged else fold(self, 1))
+LoRALinear.merge = lambda self: None if self.merged else fold(self, 1)
 LoRALinear.unmerge = lambda self: fold(self, -1) if self.merged else None
