@@ -27,7 +27,8 @@ lab: $(READY)
 	@$(RUN) -m jupyter lab --LabApp.default_url=/lab/tree/notebooks/08_problem_lora.ipynb
 
 reset: $(READY)
-	@$(RUN) -m grader.reset "$(or $(PROBLEM),?)"
+	@test -n "$(PROBLEM)" || { echo "Which problem? For example: make reset PROBLEM=lora"; exit 2; }
+	@$(RUN) -m grader.reset "$(PROBLEM)"
 
 bench: $(READY)
 	@$(RUN) tests/benchmarks/bench.py

@@ -165,17 +165,20 @@ def select(cells: list[Cell], names: set[str]) -> Program:
 
     So a notebook is graded without its training, its figures and its checks. Line numbers are kept.
     """
-    statements, broken = [], []
+    statements, facts, broken = [], [], []
     for cell in cells:
         try:
-            statements += [(cell, statement) for statement in _parse(cell.source).body]
+            body = _parse(cell.source).body
+            found = [(binds(statement), reads(statement)) for statement in body]
         except SyntaxError as error:
             lines = cell.source.splitlines()
             line = min(error.lineno or 1, len(lines)) if lines else 0
             defines = re.findall(r"^\s*(?:def|class)\s+(\w+)", cell.source, flags=re.MULTILINE)
             text = lines[line - 1].strip() if line else ""
             broken.append(Broken(cell.label, line, text, error.msg, frozenset(defines)))
-    facts = [(binds(statement), reads(statement)) for _, statement in statements]
+        else:
+            facts += found
+            statements += [(cell, statement) for statement in body]
     needed, kept = set(names), set()
     growing = True
     while growing:  # until no kept statement needs another one

@@ -236,3 +236,9 @@ def test_a_class_defined_anew_has_its_later_methods_to_do(lora):
     assert report.of("LoRALinear").score == report.of("LoRALinear").max_score
     merge = report.of("LoRALinear.merge").results[0]
     assert merge.status == "todo" and "`LoRALinear.merge` is not on the class." in merge.message
+
+
+@pytest.mark.parametrize("source", ["x = 1\nnonlocal x", "def f(:", "\tx = 1", "f'{'"])
+def test_a_cell_that_python_refuses_is_left_out(source):
+    program = select([Cell("1", source), Cell("2", "def f(): return 1")], {"f"})
+    assert [cell.label for cell in program.broken] == ["1"] and len(program.parts) == 1
