@@ -200,10 +200,12 @@ def lora_a_is_kaiming_uniform(code, rng):
     layer = code.LoRALinear(nn.Linear(n_in, 8), 16, 40.0)
     bound = n_in**-0.5
     scaled = layer.lora_A.detach().double() / bound
+    other = code.LoRALinear(nn.Linear(n_in, 8), 16, 40.0)
     return {  # rounded, since the numbers themselves are random: 1, 0.6 and 0 for this distribution
         "largest entry in units of 1/√in": round(scaled.abs().max().item(), 1),
         "standard deviation in units of 1/√in": round(scaled.std().item(), 1),
         "mean in units of 1/√in": abs(round(scaled.mean().item(), 1)),
+        "two layers start with the same numbers": torch.equal(layer.lora_A, other.lora_A),
     }
 
 
@@ -264,6 +266,10 @@ def refuses_bad_arguments(code, rng):
         "dropout -0.1": refusal(lambda: make(base, RANK, ALPHA, -0.1), "dropout"),
         "an embedding as base": refusal(lambda: make(nn.Embedding(4, 4), RANK, ALPHA), "base"),
         "dropout 0.9": refusal(lambda: make(base, RANK, ALPHA, 0.9), "dropout"),
+        "a rank above both sizes": refusal(lambda: make(base, OUT + IN, ALPHA), "rank"),
+        "a subclass of nn.Linear": refusal(
+            lambda: make(nn.modules.linear.NonDynamicallyQuantizableLinear(4, 4), 2, 1.0)
+        ),
     }
 
 
@@ -327,7 +333,8 @@ def takes_any_leading_shape(code, rng):
     """Inputs of shape (in), (B, in), (B, T, in), (B, 1, T, in) and an empty batch give matching outputs."""
     layer = trained(code, rng)
     shapes = [(IN,), (4, IN), (2, 3, IN), (2, 1, 3, IN), (0, IN)]
-    return {f"output for {shape}": layer(rand(rng, *shape)) for shape in shapes}
+    seen = {f"output for {shape}": layer(rand(rng, *shape)) for shape in shapes}
+    return seen | {"output for a transposed (2, 3, 7)": layer(rand(rng, 3, 2, IN).transpose(0, 1))}
 
 
 @check(
@@ -657,18 +664,21 @@ def unmerging_twice_changes_nothing_more(code, rng):
     ),
 )
 def no_drift_over_many_cycles(code, rng):
-    """Ten cycles of merge and unmerge leave the weight within rounding, and the layer learns on."""
+    """Ten cycles of merge and unmerge leave the weight within rounding, the layer learns on and merges what it learned."""
     layer = trained(code, rng)
     for _ in range(10):
         layer.merge()
         layer.unmerge()
     layer(rand(rng, 4, IN)).pow(2).sum().backward()
-    return {
-        "base.weight": layer.base.weight,
+    seen = {
+        "base.weight": layer.base.weight.detach().clone(),
         "gradient of lora_A": grad_of(layer.lora_A),
         "gradient of lora_B": grad_of(layer.lora_B),
         "trainable": trainable_names(layer),
     }
+    fill(layer, rng)
+    layer.merge()
+    return seen | {"base.weight, merged after the factors have changed": layer.base.weight}
 
 
 # --- inject_lora --------------------------------------------------------------------------------
@@ -928,11 +938,18 @@ def refuses_an_unexpected_tensor(code, rng):
 def refuses_a_misshapen_tensor(code, rng):
     """If a tensor has another shape, even one that would broadcast, a ValueError names it and nothing is loaded."""
 
-    def spoil(state):
+    def one_row(state):
         state[LAST] = state[LAST][:1]
         return LAST
 
-    return _load_broken(code, rng, spoil)
+    def transposed(state):
+        state[LAST] = state[LAST].T.contiguous()
+        return LAST
+
+    return {
+        "one row instead of the matrix": _load_broken(code, rng, one_row),
+        "the transposed matrix": _load_broken(code, rng, transposed),
+    }
 
 
 # --- merge_lora ---------------------------------------------------------------------------------
