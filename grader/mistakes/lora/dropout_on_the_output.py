@@ -1,6 +1,6 @@
 """Dropout is applied to the output of the update.
 
-The contract, the paper's code and PEFT drop entries of the input: B A dropout(x), not dropout(B A x).
+The contract and PEFT drop entries of the input: B A dropout(x), not dropout(B A x).
 """
 
 

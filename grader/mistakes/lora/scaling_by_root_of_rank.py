@@ -1,7 +1,7 @@
 """The scaling is alpha / √rank.
 
-That is rsLoRA (Kalajdzievski, 2023), a later proposal. The LoRA of the paper, and of this contract, divides
-by the rank itself.
+That is rsLoRA (arXiv 2312.03732), a later proposal. The LoRA of the paper, and of this contract, divides by the rank
+itself.
 """
 
 

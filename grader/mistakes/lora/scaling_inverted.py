@@ -1,7 +1,6 @@
 """The scaling is rank / alpha instead of alpha / rank.
 
-Alpha multiplies the update, rank divides it: a larger rank sums more terms, and the division keeps their sum
-at the same size.
+Alpha multiplies the update and rank divides it. Turned round, a larger alpha makes the update smaller.
 """
 
 

@@ -1,6 +1,7 @@
 """The scaling is alpha, not divided by the rank.
 
-Then every change of the rank also changes the size of the update, and the learning rate must be found again.
+With the division by the rank, the best learning rate hardly depends on the rank. Without it, each change of the rank
+calls for a new one.
 """
 
 

@@ -1,7 +1,6 @@
 """The update is added without its scaling.
 
-The formula is base(x) + (alpha / rank) · B A x. Without the factor, alpha does nothing, and the size of the
-update depends on the rank.
+The formula is base(x) + (alpha / rank) · B A x. Without the factor, alpha does nothing.
 """
 
 
