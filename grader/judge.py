@@ -214,13 +214,19 @@ def _read_mistake(path: Path) -> Mistake:
 def _diagnosed(result: Result, results: list[Result], seen: Observed, problem: Problem, seed: int) -> Result:
     """The result with the known mistake that gives the same observation, if there is one.
 
-    If several do, the one that agrees with the submission on most checks is named.
+    A mistake that fails a check which the submission passes is not the submission's. If several are left, the
+    one that agrees with the submission on most checks is named.
     """
     if result.status not in ("failed", "error"):
         return result
     bank = mistake_observations(problem, seed)
+    right = reference_observations(problem, seed)
+    passed = [other.check.id for other in results if other.status == "passed"]
     matching = [
-        mistake for mistake, observed in bank.items() if _same(observed[result.check.id], seen.checks[result.check.id])
+        mistake
+        for mistake, observed in bank.items()
+        if _same(observed[result.check.id], seen.checks[result.check.id])
+        and all(_same(observed[check], right[check]) for check in passed)
     ]
     if not matching:
         return result

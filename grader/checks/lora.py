@@ -133,6 +133,7 @@ def keeps_the_base_and_the_scaling(code, rng):
     return {
         "base is the layer that was given": layer.base is base,
         "scaling": float(layer.scaling),
+        "scaling for alpha 1 and rank 3": float(code.LoRALinear(linear(rng), 3, 1.0).scaling),
         "merged": layer.merged,
     }
 
@@ -395,11 +396,19 @@ def first_step_moves_b_alone(code, rng):
     ),
 )
 def gradient_reaches_the_layers_around(code, rng):
-    """The layers before and after a LoRALinear get the gradients of the formula."""
+    """The layers before and after a LoRALinear get the gradients of the formula, in train and in eval mode."""
     before, after = linear(rng, 4, IN), linear(rng, OUT, 2)
     net = nn.Sequential(before, nn.Tanh(), trained(code, rng), nn.Tanh(), after)
-    net(rand(rng, 6, 4)).pow(2).sum().backward()
-    return {"layer before": grad_of(before.weight), "layer after": grad_of(after.weight)}
+    x = rand(rng, 6, 4)
+    seen = {}
+    for mode in ("train", "eval"):  # eval() switches dropout off, not gradients
+        net.train(mode == "train").zero_grad()
+        net(x).pow(2).sum().backward()
+        seen |= {
+            f"layer before, {mode} mode": grad_of(before.weight),
+            f"layer after, {mode} mode": grad_of(after.weight),
+        }
+    return seen
 
 
 @check(
@@ -625,6 +634,7 @@ def unmerge_takes_the_update_out(code, rng):
     """After merge() and unmerge() the weight is the old one and the output is still the adapted one."""
     layer = trained(code, rng).eval()
     x = rand(rng, 4, IN)
+    set_parameter(layer.base, "weight", rand(rng, OUT, IN))  # a base that was loaded after LoRA was added
     layer.merge()
     layer.unmerge()
     return {"base.weight": layer.base.weight, "merged": layer.merged, "output": layer(x)}
@@ -697,7 +707,7 @@ def wraps_the_targets(code, rng):
     """Every target at every depth becomes a LoRALinear; the names come back in model order."""
     model = Model(rng)
     originals = [model.blocks[0].q_proj, model.blocks[1].v_proj]
-    names = code.inject_lora(model, ["v_proj", "q_proj"], RANK, ALPHA)
+    names = code.inject_lora(model, ["v_proj", "out", "q_proj"], RANK, ALPHA)
     return {
         "names returned": list(names),
         "layers that are LoRALinear": wrapped_names(code, model),
@@ -812,7 +822,11 @@ def earlier_factors_stay_trainable(code, rng):
     """A second call for other layers returns the new names only; the factors of both calls train."""
     model = injected(code, rng, ["q_proj"])
     names = code.inject_lora(model, ["q_proj", "out"], RANK + 1, ALPHA)
-    return {"names returned": list(names), "trainable": trainable_names(model)}
+    return {
+        "names returned": list(names),
+        "trainable": trainable_names(model),
+        "shape of the new lora_A": list(model.blocks[0].out.lora_A.shape),
+    }
 
 
 @check(
@@ -832,6 +846,9 @@ def refuses_targets_that_match_nothing(code, rng):
         ),
         "a layer that is not linear": refusal(lambda: code.inject_lora(Model(rng), ["norm"], RANK, ALPHA), "head"),
         "no target": refusal(lambda: code.inject_lora(Model(rng), [], RANK, ALPHA), "head"),
+        "a misspelt name at a second call": refusal(
+            lambda: code.inject_lora(injected(code, rng), ["qproj"], RANK, ALPHA), "head"
+        ),
     }
 
 
@@ -849,8 +866,15 @@ def refuses_targets_that_match_nothing(code, rng):
 )
 def saves_the_factors_alone(code, rng):
     """The state holds lora_A and lora_B of every wrapped layer by qualified name, and nothing else."""
-    state = code.lora_state_dict(injected(code, rng))
-    return {"names": sorted(state), "tensors": {name: state[name] for name in sorted(state)}}
+    model = injected(code, rng)
+    model.head.requires_grad_(True)  # trained along, but no part of the adapter
+    state = code.lora_state_dict(model)
+    frozen = code.lora_state_dict(model.requires_grad_(False))  # as for use
+    return {
+        "names": sorted(state),
+        "names when nothing is trainable": sorted(frozen),
+        "tensors": {name: state[name] for name in sorted(state)},
+    }
 
 
 @check(
