@@ -94,3 +94,17 @@ def test_other_inputs_follow_from_another_seed(lora):
 
     one, other = (reference_observations(lora, seed)["output_is_base_plus_scaled_update"].value for seed in (1, 2))
     assert not one["output"].equal(other["output"])
+
+
+def test_a_mistake_that_other_checks_rule_out_is_not_named(lora):
+    # Frozen factors after loading look like frozen factors after injection, but injection is right here.
+    code = """
+right_load = load_lora_state_dict
+
+def load_lora_state_dict(model, state):
+    right_load(model, state)
+    model.requires_grad_(False)
+"""
+    report = graded(lora, code)
+    assert not_passed(report) == ["loads_what_was_saved"]
+    assert report.first_failure.diagnosis is None
