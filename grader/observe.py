@@ -1,9 +1,10 @@
-"""Running checks on code that may hang, crash or eat the memory, and living to tell the tale."""
+"""Running checks on code that may hang, crash or eat the memory, without harm to the grader."""
 
 import io
 import os
 import signal
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,12 +46,15 @@ class Observed:
     load_errors: dict[str, dict]
 
 
+_STARTING = threading.Lock()  # a notebook starts children from two threads
+
+
 def _start(serve, *arguments):
     """A child process that runs `serve(connection, *arguments)`, and our end of the connection."""
     context = children.context()
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=serve, args=(theirs, *arguments), daemon=True)
-    with _no_main_module():
+    with _STARTING, _no_main_module():
         process.start()
     theirs.close()
     return process, ours
@@ -82,7 +86,7 @@ class _Child:
             try:
                 if self.connection.poll(POLL):
                     return _observation(_receive(self.connection))
-            except (EOFError, OSError):
+            except Exception:  # the pipe has closed, or holds what no child of ours has written
                 return Observation("crash")
             if self._memory() > MEMORY_LIMIT:
                 self.stop()
@@ -102,12 +106,12 @@ class _Child:
         """Ask for an end, so that the learner's line can be named; then kill."""
         error = None
         if sys.platform != "win32":
-            os.kill(self.process.pid, signal.SIGINT)
             try:
+                os.kill(self.process.pid, signal.SIGINT)
                 if self.connection.poll(GRACE):
                     error = _receive(self.connection).get("error")
             except (EOFError, OSError):
-                pass
+                pass  # it has ended by itself
         self.stop()
         return Observation("timeout", error=error)
 

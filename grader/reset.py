@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"  {backup.relative_to(ROOT)}")
     if lost:
         print(f"These had no cell in the notebook and are now at its end: {', '.join(lost)}.")
-    print("If the notebook is open in JupyterLab, reload it from disk.")
+    print("Cells that you added yourself are still there. If the notebook is open in JupyterLab, reload it from disk.")
     return 0
 
 
