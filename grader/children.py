@@ -7,13 +7,15 @@ import multiprocessing
 import sys
 from multiprocessing import forkserver
 
+from grader.problems import PROBLEMS
+
 
 def context():
     """The forkserver context; where there is none (Windows), fresh processes."""
     if sys.platform == "win32":
         return multiprocessing.get_context("spawn")
     server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(["grader.worker", "grader.checks.lora"])
+    server.set_forkserver_preload(["grader.worker", *(f"grader.checks.{problem}" for problem in PROBLEMS)])
     return server
 
 
