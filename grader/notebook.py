@@ -6,14 +6,13 @@
 The code that is checked is what the kernel has run so far, so nothing need be saved first.
 """
 
-import ast
 import threading
 from dataclasses import dataclass
 
 from grader.judge import PUBLIC_SEED, Report, grade, mistake_observations, reference_observations
 from grader.problems import PROBLEMS, Problem, problem_of
 from grader.report import as_html, as_text
-from grader.submission import Cell, Submission, SubmissionError, binds
+from grader.submission import Cell, Submission, SubmissionError, binds, parse
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ class Session:
             shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
             return
         print(f"To do: this cell needs {error}, which is still a stub.")
-        names = {name for statement in ast.parse(self.cells[-1].source).body for name in binds(statement)}
+        names = {name for statement in parse(self.cells[-1].source).body for name in binds(statement)}
         for name in names - {"*"}:  # what the cell would have made, or has made only half
             if name not in self.before or shell.user_ns[name] is not self.before[name]:
                 shell.user_ns[name] = Pending(str(error))

@@ -168,7 +168,7 @@ def select(cells: list[Cell], names: set[str]) -> Program:
     statements, facts, broken = [], [], []
     for cell in cells:
         try:
-            body = _parse(cell.source).body
+            body = parse(cell.source).body
             found = [(binds(statement), reads(statement)) for statement in body]
         except SyntaxError as error:
             lines = cell.source.splitlines()
@@ -198,7 +198,7 @@ def select(cells: list[Cell], names: set[str]) -> Program:
     return Program(parts, broken, defined)
 
 
-def _parse(source: str) -> ast.Module:
+def parse(source: str) -> ast.Module:
     """Parse a cell. Magics and shell lines are left out if it does not parse with them."""
     try:
         return ast.parse(source)

@@ -109,7 +109,7 @@ def test_a_notebook_answers_wrong_calls_with_a_sentence(lora):
         "def lora_state_dict(model): return model.state_dict()",
         'hint("lora_state_dict")',
         "history = lora_state_dict(1, 2, 3)",
-        "raise NotImplementedError('LoRALinear.merge')\nhistory = 3",
+        "%matplotlib inline\nraise NotImplementedError('LoRALinear.merge')\nhistory = 3",
         "print(history[0] + 1)",
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
