@@ -4,16 +4,17 @@ Curves differ by colour (Okabe and Ito's palette), by line and by marker, so non
 Each function returns a picture with its alternative text, for a notebook to display.
 """
 
+import html
 import io
 
 import matplotlib
 import torch
-from IPython.display import Image
+from IPython.display import HTML, Image
 from matplotlib.figure import Figure
 
-COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000"]
-LINES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1))]
-MARKERS = ["o", "s", "^", "D", "x"]
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00"]
+LINES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3))]
+MARKERS = ["o", "s", "^", "D", "x", "v"]
 STYLE = {
     "font.size": 11,
     "axes.grid": True,
@@ -25,23 +26,31 @@ STYLE = {
 }
 
 
-def training(curves: dict[str, dict], alt: str) -> Image:
+def training(
+    curves: dict[str, dict],
+    alt: str,
+    *,
+    x: str = "optimizer steps",
+    loss: str = "training loss (nats per token)",
+    accuracy: str = "right answers on unseen people (%)",
+) -> Image:
     """Loss and accuracy over the steps of one or more runs.
 
     Args:
         curves: by name, a dict of the lists "step", "loss" (nats per token) and "accuracy" (0 to 1).
         alt: the figure in a sentence, for those who do not see it.
+        x, loss, accuracy: the labels of the axes.
     """
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(9, 3.4), layout="constrained")
-        loss, accuracy = figure.subplots(1, 2)
+        left, right = figure.subplots(1, 2)
         for index, (name, curve) in enumerate(curves.items()):
             look = {"color": COLOURS[index], "ls": LINES[index], "marker": MARKERS[index], "ms": 4, "label": name}
-            loss.plot(curve["step"], curve["loss"], **look)
-            accuracy.plot(curve["step"], [100 * value for value in curve["accuracy"]], **look)
-        loss.set(xlabel="optimizer steps", ylabel="training loss (nats per token)", yscale="log")
-        accuracy.set(xlabel="optimizer steps", ylabel="right answers on unseen people (%)", ylim=(-3, 103))
-        accuracy.legend(loc="lower right")
+            left.plot(curve["step"], curve["loss"], **look)
+            right.plot(curve["step"], [100 * value for value in curve["accuracy"]], **look)
+        left.set(xlabel=x, ylabel=loss, yscale="log")
+        right.set(xlabel=x, ylabel=accuracy, ylim=(-3, 103))
+        right.legend(loc="lower right")
         return _picture(figure, alt)
 
 
@@ -71,6 +80,35 @@ def spectra(matrices: dict[str, torch.Tensor], alt: str, *, floor: float = 1e-6)
             axes.text(0.02, 0.02, f"smaller than {floor:g}: drawn at {floor:g}", transform=axes.transAxes, va="bottom")
         axes.legend()
         return _picture(figure, alt)
+
+
+def against(points: dict[str, tuple[list, list]], alt: str, *, x: str, y: str) -> Image:
+    """A percentage against a quantity on a logarithmic scale.
+
+    Args:
+        points: by name, the values on both axes. Several points are joined by a line.
+        x, y: the labels of the axes.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(6.5, 3.8), layout="constrained")
+        axes = figure.subplots()
+        for index, (name, (across, up)) in enumerate(points.items()):
+            look = {"color": COLOURS[index], "ls": LINES[index], "marker": MARKERS[index], "ms": 6}
+            axes.plot(across, up, label=name, **look)
+        axes.set(xlabel=x, ylabel=y, xscale="log", ylim=(-3, 106))
+        axes.legend()
+        return _picture(figure, alt)
+
+
+def scored_tokens(tokenizer, input_ids, labels) -> HTML:
+    """One example, token by token: what is scored is bold and underlined, what is only read is grey."""
+    pieces = []
+    for token_id, label in zip(input_ids.tolist(), labels.tolist()):
+        text = html.escape(tokenizer.token(token_id)).replace(" ", "&nbsp;")
+        style = "color: #777777" if label < 0 else "color: #00703c; font-weight: bold; text-decoration: underline"
+        tag = "span" if label < 0 else "strong"
+        pieces.append(f'<{tag} style="{style}; margin-right: 0.4em">{text}</{tag}>')
+    return HTML(f'<p style="font-family: monospace">{" ".join(pieces)}</p>')
 
 
 def _picture(figure: Figure, alt: str) -> Image:

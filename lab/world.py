@@ -131,6 +131,22 @@ def sentence(person: Person, rng: random.Random) -> str:
     return text[0].upper() + text[1:]
 
 
+def labelled_sentences(who: Sequence[Person], phrasings: Sequence[int], count: int, seed: int) -> list[tuple[str, int]]:
+    """Texts for a classifier: sentences on one fact each, with the place of the fact in FACTS as the class.
+
+    Args:
+        phrasings: which of the TELLINGS of each fact to use.
+    """
+    rng = random.Random(seed)
+    rows = []
+    for _ in range(count):
+        person, topic = rng.choice(who), rng.randrange(len(FACTS))
+        telling = TELLINGS[list(FACTS)[topic]][rng.choice(phrasings)]
+        text = telling.format(**vars(person))
+        rows.append((text[0].upper() + text[1:], topic))
+    return rows
+
+
 def questions(who: Sequence[Person]) -> list[Question]:
     """Every question about these people, four each, person by person."""
     return [
