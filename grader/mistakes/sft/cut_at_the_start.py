@@ -1,0 +1,16 @@
+"""What is too long is cut at the start.
+
+Then the question loses its beginning, and the kept answer may belong to nothing. The contract cuts at the
+end: [:max_length].
+"""
+
+
+def encode_example(prompt_ids, response_ids, *, eos_id, max_length):
+    target = [*response_ids, eos_id]
+    input_ids = [*prompt_ids, *target][-max_length:]
+    labels = [*[IGNORE_INDEX] * len(prompt_ids), *target][-max_length:]
+    if all(label == IGNORE_INDEX for label in labels):
+        raise ValueError(
+            f"max_length={max_length} leaves no token of the response: the prompt has {len(prompt_ids)} tokens"
+        )
+    return {"input_ids": input_ids, "labels": labels}

@@ -1,0 +1,16 @@
+"""EOS is not appended.
+
+The model never sees where an answer ends, so it goes on talking after every answer. Append eos_id to the
+response, in inputs and labels.
+"""
+
+
+def encode_example(prompt_ids, response_ids, *, eos_id, max_length):
+    target = [*response_ids]
+    input_ids = [*prompt_ids, *target][:max_length]
+    labels = [*[IGNORE_INDEX] * len(prompt_ids), *target][:max_length]
+    if all(label == IGNORE_INDEX for label in labels):
+        raise ValueError(
+            f"max_length={max_length} leaves no token of the response: the prompt has {len(prompt_ids)} tokens"
+        )
+    return {"input_ids": input_ids, "labels": labels}

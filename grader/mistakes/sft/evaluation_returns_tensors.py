@@ -1,0 +1,23 @@
+"""The results are tensors.
+
+They stay on the device and cannot be written to a log or compared without care. Return floats: .item().
+"""
+
+
+def evaluate(model, batches):
+    loss, right, total = 0.0, 0, 0
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            for batch in batches:
+                logits = model(batch["input_ids"], batch["attention_mask"])
+                tokens = _count(batch["labels"]).item()
+                loss += sft_loss(logits, batch["labels"]).item() * tokens
+                right += (logits[:, :-1].argmax(dim=-1) == batch["labels"][:, 1:]).sum().item()
+                total += tokens
+    finally:
+        model.train(was_training)
+    if total == 0:
+        raise ValueError("batches hold no label to evaluate: all are IGNORE_INDEX")
+    return {"loss": torch.tensor(loss / total), "token_accuracy": torch.tensor(right / total)}

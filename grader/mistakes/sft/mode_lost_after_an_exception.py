@@ -1,0 +1,22 @@
+"""The mode is not given back if the evaluation fails.
+
+After one exception, such as too little memory, the model stays in eval mode. Put the last line of the clean-
+up into finally.
+"""
+
+
+def evaluate(model, batches):
+    loss, right, total = 0.0, 0, 0
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        for batch in batches:
+            logits = model(batch["input_ids"], batch["attention_mask"])
+            tokens = _count(batch["labels"]).item()
+            loss += sft_loss(logits, batch["labels"]).item() * tokens
+            right += (logits[:, :-1].argmax(dim=-1) == batch["labels"][:, 1:]).sum().item()
+            total += tokens
+    model.train(was_training)
+    if total == 0:
+        raise ValueError("batches hold no label to evaluate: all are IGNORE_INDEX")
+    return {"loss": loss / total, "token_accuracy": right / total}
