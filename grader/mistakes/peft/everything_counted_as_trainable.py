@@ -1,0 +1,9 @@
+"""Frozen parameters are counted as trainable.
+
+Then no method looks efficient. Count numel() of those that require a gradient.
+"""
+
+
+def count_parameters(model):
+    total = sum(p.numel() for p in model.parameters())
+    return ParameterCount(total, total)

@@ -1,0 +1,17 @@
+"""The module's output is detached before the adapter.
+
+The adapters of earlier layers then get no gradient through this one. Frozen means requires_grad=False, and
+nothing else.
+"""
+
+
+def add_adapters(model, target_modules, bottleneck):
+    modules = {name: module for name, module in model.named_modules() if hasattr(module, "out_features")}
+    targets = {name: module for name, module in modules.items() if name.rpartition(".")[2] in target_modules}
+    if not targets:
+        raise ValueError(f"nothing matches {target_modules}; the model has {', '.join(modules)}")
+    freeze(model)
+    for name, module in targets.items():
+        module.adapter = Adapter(module.out_features, bottleneck)
+        module.register_forward_hook(lambda layer, inputs, output: layer.adapter(output.detach()))
+    return list(targets)

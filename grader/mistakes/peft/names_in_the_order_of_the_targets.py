@@ -1,0 +1,16 @@
+"""The names are returned target by target.
+
+The contract returns them in model order. Walk through named_modules() once.
+"""
+
+
+def add_adapters(model, target_modules, bottleneck):
+    modules = {name: module for name, module in model.named_modules() if hasattr(module, "out_features")}
+    targets = {name: module for name, module in modules.items() if name.rpartition(".")[2] in target_modules}
+    if not targets:
+        raise ValueError(f"nothing matches {target_modules}; the model has {', '.join(modules)}")
+    freeze(model)
+    for name, module in targets.items():
+        module.adapter = Adapter(module.out_features, bottleneck)
+        module.register_forward_hook(lambda layer, inputs, output: layer.adapter(output))
+    return sorted(targets, key=lambda name: list(target_modules).index(name.rpartition(".")[2]))

