@@ -15,7 +15,8 @@ def context():
     if sys.platform == "win32":
         return multiprocessing.get_context("spawn")
     server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(["grader.worker", *(f"grader.checks.{problem}" for problem in PROBLEMS)])
+    checks = [f"grader.checks.{problem}" for problem in PROBLEMS]
+    server.set_forkserver_preload(["grader.worker", *checks, "grader.preload"])
     return server
 
 

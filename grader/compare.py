@@ -1,5 +1,7 @@
 """Whether two observations are equal within tolerance and, if not, what differs and where."""
 
+from math import isnan
+
 import torch
 
 # Relative and absolute tolerance by the dtype of the expected tensor. Probes compute in float64 where
@@ -34,7 +36,7 @@ def difference(expected, given, what: str = "") -> str | None:
         return _list_difference(expected, given, what)
     number = (int, float)
     if isinstance(expected, number) and isinstance(given, number) and bool not in {type(expected), type(given)}:
-        close = abs(expected - given) <= 1e-9 + 1e-7 * abs(expected)
+        close = abs(expected - given) <= 1e-9 + 1e-7 * abs(expected) or (isnan(expected) and isnan(given))
         return None if close else f"{what}: expected {expected:g}, got {given:g}"
     if type(expected) is type(given) and expected == given:
         return None

@@ -3,6 +3,7 @@
 import ast
 import difflib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -11,7 +12,7 @@ from grader.checks import Check, checks_of
 from grader.compare import difference
 from grader.observe import MEMORY_LIMIT, Observation, Observed, observe, observe_trusted, place
 from grader.problems import Problem
-from grader.submission import Broken, Cell, Submission, SubmissionError, select
+from grader.submission import Broken, Cell, Submission, SubmissionError, binds, parse, reads, select
 
 PUBLIC_SEED = 2021  # the seed of the learner's own checks; a teacher may take another
 
@@ -46,6 +47,11 @@ class Result:
     def points(self) -> int:
         return self.check.points if self.status == "passed" else 0
 
+    @property
+    def fails(self) -> bool:
+        """Whether it was attempted and does not pass."""
+        return self.status not in ("passed", "todo")
+
 
 @dataclass(frozen=True)
 class Report:
@@ -66,7 +72,7 @@ class Report:
     @property
     def first_failure(self) -> Result | None:
         """The first check that was attempted and does not pass."""
-        return next((r for r in self.results if r.status not in ("passed", "todo")), None)
+        return next((r for r in self.results if r.fails), None)
 
     @property
     def next_stub(self) -> str | None:
@@ -82,10 +88,13 @@ class Report:
         return Report(self.problem, results, self.notices)
 
 
-def grade(submission: Submission, problem: Problem, *, seed: int = PUBLIC_SEED, tell=None) -> Report:
+def grade(
+    submission: Submission, problem: Problem, *, stubs: Sequence[str] = (), seed: int = PUBLIC_SEED, tell=None
+) -> Report:
     """Check a submission against the reference.
 
     Args:
+        stubs: the part of the problem to report on; none means all of it.
         seed: the inputs of the checks follow from it.
         tell: called as tell(done, total) after each check.
 
@@ -102,16 +111,18 @@ def grade(submission: Submission, problem: Problem, *, seed: int = PUBLIC_SEED, 
     checks = checks_of(problem.id)
     seen = observe(submission, problem, list(checks), seed, tell)
     right = reference_observations(problem, seed)
-    results = []
+    results, absent = [], set()
     for check in checks.values():
         status, message = _verdict(right[check.id], seen.checks[check.id], problem)
         if status == "missing":
+            absent.add(check.id)
             status, message = "error", _missing(message, problem, seen.load_errors, broken, program.defined)
         results.append(Result(check, status, message))
-    if any(result.status in ("failed", "error") for result in results):
-        results = [_diagnosed(result, results, seen, problem, seed) for result in results]
     notices = [*submission.notices, *(_syntax_notice(cell) for cell in program.broken)]
-    return Report(problem, results, notices)
+    report = Report(problem, results, notices).of(*stubs or problem.stubs)
+    wrong = [r for r in report.results if r.status in ("failed", "error") and r.check.id not in absent]
+    named = {r.check.id: _diagnosed(r, results, seen, problem, seed) for r in wrong}
+    return Report(problem, [named.get(r.check.id, r) for r in report.results], notices)
 
 
 # --- verdicts -----------------------------------------------------------------------------------
@@ -179,7 +190,7 @@ def _syntax_notice(cell: Broken) -> str:
 @cache
 def reference_observations(problem: Problem, seed: int) -> dict[str, Observation]:
     """What the probes see in the reference, by check id."""
-    return observe_trusted([Submission([_reference_cell(problem)])], problem, seed)[0]
+    return observe_trusted([(Submission([_reference_cell(problem)]), list(checks_of(problem.id)))], problem, seed)[0]
 
 
 @cache
@@ -190,10 +201,26 @@ def known_mistakes(problem: Problem) -> dict[str, Mistake]:
 
 @cache
 def mistake_observations(problem: Problem, seed: int) -> dict[str, dict[str, Observation]]:
-    """What the probes see in each known mistake, by its id and the check's."""
-    bank = known_mistakes(problem)
-    submissions = [mistake_submission(mistake, problem) for mistake in bank.values()]
-    return dict(zip(bank, observe_trusted(submissions, problem, seed)))
+    """What the probes see in each known mistake, by its id and the check's.
+
+    A mistake shows only in checks that use what it changes. All others see in it what they see in the reference.
+    """
+    bank, right = known_mistakes(problem), reference_observations(problem, seed)
+    jobs = []
+    for mistake in bank.values():
+        changed = _changed_names(mistake, problem)
+        touched = [check_id for check_id, seen in right.items() if changed & set(seen.asked)]
+        jobs.append((mistake_submission(mistake, problem), touched))
+    return {mistake: right | seen for mistake, seen in zip(bank, observe_trusted(jobs, problem, seed))}
+
+
+def _changed_names(mistake: Mistake, problem: Problem) -> set[str]:
+    """What a mistake defines anew, and what in the reference uses that, directly or not."""
+    changed = {name for statement in parse(mistake.source).body for name in binds(statement)}
+    definitions = [(binds(statement), reads(statement)) for statement in parse(_reference_cell(problem).source).body]
+    for _ in definitions:  # as many rounds as the longest chain could need
+        changed |= {name for bound, used in definitions if used & changed for name in bound}
+    return changed
 
 
 def mistake_submission(mistake: Mistake, problem: Problem) -> Submission:
@@ -217,8 +244,6 @@ def _diagnosed(result: Result, results: list[Result], seen: Observed, problem: P
     A mistake that fails a check which the submission passes is not the submission's. If several are left, the
     one that agrees with the submission on most checks is named.
     """
-    if result.status not in ("failed", "error"):
-        return result
     bank = mistake_observations(problem, seed)
     right = reference_observations(problem, seed)
     passed = [other.check.id for other in results if other.status == "passed"]

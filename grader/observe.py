@@ -31,11 +31,13 @@ class Observation:
     kind: "value", "error" (an exception), "timeout", "memory" or "crash".
     value: the data, if kind is "value".
     error: what `worker.describe` tells, for "error" and, where it could be had, for "timeout".
+    asked: the names of the submission that the probe has used.
     """
 
     kind: str
     value: object = None
     error: dict | None = None
+    asked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def _receive(connection) -> dict:
 
 def _observation(message: dict) -> Observation:
     kind = next(iter(message))
-    return Observation(kind, **{kind: message[kind]})
+    return Observation(kind, asked=tuple(message.get("asked", ())), **{kind: message[kind]})
 
 
 class _Child:
@@ -167,15 +169,24 @@ def observe(submission: Submission, problem: Problem, check_ids: list[str], seed
     return Observed(results, load_errors)
 
 
-def observe_trusted(submissions: list[Submission], problem: Problem, seed: int) -> list[dict[str, Observation]]:
-    """Run all checks on our own code, many submissions in few children. One dict by check id for each."""
-    sources = [submission.cells for submission in submissions]
-    count = min(len(sources), psutil.cpu_count() or 1, 4)
+def observe_trusted(
+    jobs: list[tuple[Submission, list[str]]], problem: Problem, seed: int
+) -> list[dict[str, Observation]]:
+    """Run checks on our own code, many submissions in few children.
+
+    Args:
+        jobs: submissions, each with the ids of the checks to run on it.
+
+    Returns:
+        One dict by check id for each job.
+    """
+    count = min(len(jobs), psutil.cpu_count() or 1, 4)
+    data = [(submission.cells, check_ids) for submission, check_ids in jobs]
     started = [
-        _start(worker.serve_trusted, sources[first::count], problem.id, problem.parts, seed) for first in range(count)
+        _start(worker.serve_trusted, data[first::count], problem.id, problem.parts, seed) for first in range(count)
     ]
     try:
-        messages = [_receive(started[index % count][1]) for index in range(len(sources))]
+        messages = [_receive(started[index % count][1]) for index in range(len(jobs))]
     finally:
         for process, connection in started:
             process.kill()

@@ -54,6 +54,35 @@ PROBLEMS = {
     problem.id: problem
     for problem in [
         Problem(
+            id="sft",
+            title="Supervised fine-tuning",
+            notebook="06_problem_sft",
+            cells=(
+                ("SequenceClassifier",),
+                ("encode_example",),
+                ("collate",),
+                ("sft_loss",),
+                ("train_step",),
+                ("evaluate",),
+                ("finetune",),
+            ),
+        ),
+        Problem(
+            id="peft",
+            title="Parameter-efficient fine-tuning",
+            notebook="07_problem_peft",
+            cells=(
+                ("freeze", "count_parameters"),
+                ("apply_bitfit",),
+                ("Adapter",),
+                ("add_adapters",),
+                ("PromptTuning",),
+                ("IA3Linear",),
+                ("adapter_state_dict", "load_adapter"),
+                ("training_memory",),
+            ),
+        ),
+        Problem(
             id="lora",
             title="LoRA",
             notebook="08_problem_lora",

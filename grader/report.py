@@ -33,7 +33,7 @@ def as_json(report: Report) -> str:
 def stub_status(report: Report, stub: str) -> str:
     """`solved`, `to do`, or how many of a stub's checks fail."""
     results = report.of(stub).results
-    failing = sum(result.status not in ("passed", "todo") for result in results)
+    failing = sum(result.fails for result in results)
     if failing:
         return f"{failing} of {len(results)} checks fail"
     return "to do" if any(result.status == "todo" for result in results) else "solved"
@@ -47,10 +47,18 @@ def diagnosis_text(result: Result) -> str | None:
 def next_step(report: Report) -> str:
     """The one thing to do next."""
     if report.first_failure:
-        return f"Next: mend {report.first_failure.check.stub}."
+        return f"Next: mend {report.first_failure.check.stub} in notebooks/{report.problem.notebook}.ipynb."
     if report.next_stub:
         return f"Next: write {report.next_stub} in notebooks/{report.problem.notebook}.ipynb."
     return f"All of {report.problem.title} is solved. Compare with solutions/{report.problem.id}.py."
+
+
+def current(reports: list[Report]) -> Report:
+    """The report that tells what to do next: a failure first, then what was begun, then what is to do."""
+    failing = [report for report in reports if report.first_failure]
+    unsolved = [report for report in reports if report.next_stub]
+    begun = [report for report in unsolved if report.score]
+    return (failing or begun or unsolved or reports)[0]
 
 
 # --- terminal -----------------------------------------------------------------------------------
@@ -62,30 +70,74 @@ def print_report(report: Report, console: Console, *, hint: tuple[int, str] | No
     Args:
         hint: its number and its text.
     """
+    _print_stubs(report, console)
+    _print_failure(report, console, hint)
+    console.print(f"\n{escape(next_step(report))}")
+
+
+def print_course(reports: list[Report], console: Console, *, hint: tuple[int, str] | None = None) -> None:
+    """All problems in one picture: what is solved, the first failing check, and the one next step.
+
+    The stubs are listed for problems that were begun and are not solved. `hint` is for the report that
+    `current` chooses.
+    """
+    for report in reports:
+        statuses = {stub_status(report, stub) for stub in report.problem.stubs}
+        if len(statuses) == 1 and statuses <= {"solved", "to do"}:
+            _print_notices(report, console)
+            _print_line(statuses.pop(), report.problem.title, _points(report), console, indent="")
+        else:
+            _print_stubs(report, console)
+    score, most = sum(report.score for report in reports), sum(report.max_score for report in reports)
+    filled = round(30 * score / most)
+    console.print(f"\n[green]{'█' * filled}[/][dim]{'░' * (30 - filled)}[/]  {score} of {most} points in all")
+    report = current(reports)
+    _print_failure(report, console, hint)
+    if score == most:
+        console.print("\nAll problems are solved. Compare with the folder solutions.")
+    else:
+        console.print(f"\n{escape(next_step(report))}")
+
+
+def _points(report: Report) -> str:
+    return f"{report.score} of {report.max_score} points"
+
+
+def _print_notices(report: Report, console: Console) -> None:
     for notice in report.notices:
         console.print(f"[yellow]Note:[/] {escape(notice)}")
-    console.print(f"\n[bold]{report.problem.title}[/]   {report.score} of {report.max_score} points")
+
+
+def _print_line(status: str, name: str, text: str, console: Console, indent: str = "  ") -> None:
+    mark, style = {"solved": ("✓", "green"), "to do": ("·", "dim")}.get(status, ("✗", "red"))
+    console.print(f"{indent}[{style}]{mark} {escape(name):<32}[/] {text}")
+
+
+def _print_stubs(report: Report, console: Console) -> None:
+    _print_notices(report, console)
+    console.print(f"\n[bold]{report.problem.title}[/]   {_points(report)}")
     for stub in report.problem.stubs:
         status = stub_status(report, stub)
-        mark, style = {"solved": ("✓", "green"), "to do": ("·", "dim")}.get(status, ("✗", "red"))
-        console.print(f"  [{style}]{mark} {escape(stub):<28}[/] {status}")
+        _print_line(status, stub, status, console)
+
+
+def _print_failure(report: Report, console: Console, hint: tuple[int, str] | None) -> None:
+    """The first check that fails, in full."""
     failure = report.first_failure
-    more = sum(result.status not in ("passed", "todo") for result in report.results) - 1
-    if failure:
-        console.print(f"\n[bold]The first check that fails[/] ({failure.check.id})")
-        lines = [f"What must hold: {failure.check.title}", f"What was seen:  {failure.message}"]
-        if failure.diagnosis:
-            lines.append(f"[bold]Known mistake:[/]  {escape(diagnosis_text(failure))}")
-        if hint:
-            lines.append(f"Hint {hint[0]} of 3:    {escape(hint[1])}")
-        for line in lines:
-            text = line if line.startswith("[bold]") or line.startswith("Hint") else escape(line)
-            console.print(Padding(text, (0, 0, 0, 2)))
-        if more:
-            console.print(
-                f"  ({more} more {'check fails' if more == 1 else 'checks fail'}, perhaps for the same reason.)"
-            )
-    console.print(f"\n{escape(next_step(report))}")
+    if not failure:
+        return
+    console.print(f"\n[bold]The first check that fails[/] ({failure.check.id})")
+    lines = [f"What must hold: {failure.check.title}", f"What was seen:  {failure.message}"]
+    if failure.diagnosis:
+        lines.append(f"[bold]Known mistake:[/]  {escape(diagnosis_text(failure))}")
+    if hint:
+        lines.append(f"Hint {hint[0]} of 3:    {escape(hint[1])}")
+    for line in lines:
+        text = line if line.startswith("[bold]") or line.startswith("Hint") else escape(line)
+        console.print(Padding(text, (0, 0, 0, 2)))
+    more = sum(result.fails for result in report.results) - 1
+    if more:
+        console.print(f"  ({more} more {'check fails' if more == 1 else 'checks fail'}, perhaps for the same reason.)")
 
 
 # --- notebook -----------------------------------------------------------------------------------
@@ -98,7 +150,7 @@ def as_html(report: Report) -> str:
     for stub in _stubs_of(report):
         status = stub_status(report, stub)
         results = report.of(stub).results
-        failures = [result for result in results if result.status not in ("passed", "todo")]
+        failures = [result for result in results if result.fails]
         colour, mark = {"solved": ("#00703c", "✓"), "to do": ("#555555", "·")}.get(status, ("#b30000", "✗"))
         parts.append(
             f'<p style="margin: 0.3em 0"><span style="color: {colour}; font-weight: bold">{mark} {status}</span> '
@@ -147,7 +199,7 @@ def as_text(report: Report) -> str:
     for stub in _stubs_of(report):
         lines.append(f"{stub}: {stub_status(report, stub)}")
         for result in report.of(stub).results:
-            if result.status not in ("passed", "todo"):
+            if result.fails:
                 lines.append(f"  What must hold: {result.check.title}")
                 lines.append(f"  What was seen:  {result.message}")
                 lines += [f"  Known mistake:  {diagnosis_text(result)}"] if result.diagnosis else []

@@ -40,12 +40,14 @@ class Sink(io.TextIOBase):
 
 
 class Code:
-    """The learner's definitions as attributes, as the probes use them."""
+    """The learner's definitions as attributes, as the probes use them. It notes which ones were asked for."""
 
     def __init__(self, namespace: dict):
         self._namespace = namespace
+        self._asked: set[str] = set()
 
     def __getattr__(self, name: str):
+        self._asked.add(name)
         if name not in self._namespace:
             raise Missing(name)
         return self._namespace[name]
@@ -70,13 +72,16 @@ def serve(connection, cells: list[Cell], problem_id: str, names: set[str], check
         _send(connection, _observe(checks[check_id].probe, check_id, code, cells, seed))
 
 
-def serve_trusted(connection, sources: list[list[Cell]], problem_id: str, names: set[str], seed: int):
-    """Run all checks on each of our own sources and send one message each, a dict by check id."""
+def serve_trusted(connection, jobs: list[tuple[list[Cell], list[str]]], problem_id: str, names: set[str], seed: int):
+    """Run checks on our own code and send one message for each job, a dict by check id.
+
+    A job is the cells of one source, and the ids of the checks to run on it.
+    """
     _begin()
-    for cells in sources:
+    checks = checks_of(problem_id)
+    for cells, check_ids in jobs:
         code, _ = _load(cells, names)
-        checks = checks_of(problem_id).values()
-        _send(connection, {check.id: _observe(check.probe, check.id, code, cells, seed) for check in checks})
+        _send(connection, {id: _observe(checks[id].probe, id, code, cells, seed) for id in check_ids})
 
 
 def _begin() -> None:
@@ -104,15 +109,20 @@ def _load(cells: list[Cell], names: set[str]) -> tuple[Code, dict]:
 
 
 def _observe(probe, check_id: str, code: Code, cells: list[Cell], seed: int) -> dict:
-    """Run one probe, with a generator that depends on the seed and the check alone."""
+    """Run one probe, with a generator that depends on the seed and the check alone.
+
+    The message also says which names the probe has asked for.
+    """
+    code._asked.clear()
     own_seed = zlib.crc32(f"{seed} {check_id}".encode())
     torch.manual_seed(own_seed)
     random.seed(own_seed)
     sys.stdout = sys.stderr = Sink()
     try:
-        return {"value": to_data(probe(code, torch.Generator().manual_seed(own_seed)))}
+        value = to_data(probe(code, torch.Generator().manual_seed(own_seed)))
+        return {"value": value, "asked": sorted(code._asked)}
     except BaseException as error:
-        return {"error": describe(error, cells)}
+        return {"error": describe(error, cells), "asked": sorted(code._asked)}
     finally:
         torch.set_default_dtype(torch.float32)
         torch.set_grad_enabled(True)
