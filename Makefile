@@ -24,7 +24,7 @@ test: $(READY)
 	@$(RUN) -m pytest tests notebooks --ignore=tests/problems --nbval --nbval-current-env -q
 
 lab: $(READY)
-	@$(RUN) -m jupyter lab --LabApp.default_url=/lab/tree/notebooks/08_problem_lora.ipynb
+	@$(RUN) -m jupyter lab --LabApp.default_url=/lab/tree/notebooks/06_problem_sft.ipynb
 
 reset: $(READY)
 	@test -n "$(PROBLEM)" || { echo "Which problem? For example: make reset PROBLEM=lora"; exit 2; }

@@ -9,26 +9,27 @@ import pytest
 
 from grader import stubs
 from grader.__main__ import main
-from grader.problems import ROOT
+from grader.problems import PROBLEMS, ROOT
 from grader.reset import main as reset_main
 from grader.reset import reset
 from tests.conftest import write
 
 
 @pytest.fixture
-def course(lora, tmp_path):
-    """A folder with a copy of the notebook, both halves."""
-    for suffix in (".md", ".ipynb"):
-        path = lora.notebook_path(suffix)
-        write(tmp_path, path.name, path.read_text(encoding="utf-8"))
+def course(tmp_path):
+    """A folder with a copy of the notebooks, both halves."""
+    for problem in PROBLEMS.values():
+        for suffix in (".md", ".ipynb"):
+            path = problem.notebook_path(suffix)
+            write(tmp_path, path.name, path.read_text(encoding="utf-8"))
     return tmp_path
 
 
-def fill(lora, folder, source_of=stubs.solved):
-    notebook = jupytext.read(lora.notebook_path(".ipynb", folder))
-    stubs.put(notebook, lora, source_of)
+def fill(problem, folder, source_of=stubs.solved):
+    notebook = jupytext.read(problem.notebook_path(".ipynb", folder))
+    stubs.put(notebook, problem, source_of)
     for suffix in (".md", ".ipynb"):
-        jupytext.write(notebook, lora.notebook_path(suffix, folder))
+        jupytext.write(notebook, problem.notebook_path(suffix, folder))
 
 
 def make_check(folder):
@@ -73,8 +74,9 @@ def test_failures_end_with_status_1_and_are_diagnosed(lora, tmp_path, capsys):
     assert "The scaling is rank / alpha instead of alpha / rank." in " ".join(capsys.readouterr().out.split())
 
 
-def test_stubs_are_to_do(lora, course, capsys):
-    assert main(["lora", str(lora.notebook_path(".ipynb", course)), "--json"]) == 1
+@pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
+def test_stubs_are_to_do(problem, course, capsys):
+    assert main([problem.id, str(problem.notebook_path(".ipynb", course)), "--json"]) == 1
     checks = json.loads(capsys.readouterr().out)["checks"]
     assert {check["status"] for check in checks} == {"todo"} and {check["diagnosis"] for check in checks} == {None}
 
@@ -97,14 +99,28 @@ def test_an_unknown_problem_is_refused(capsys):
 def test_make_check_before_anything_is_solved(course):
     done = make_check(course)
     assert done.returncode == 0
-    assert "0 of 59 points" in done.stdout and "Next: write LoRALinear" in done.stdout
+    assert " 0 of 231 points in all" in done.stdout
+    assert "Next: write SequenceClassifier in notebooks/06_problem_sft.ipynb." in done.stdout
     assert "fail" not in done.stdout.lower()
 
 
-def test_make_check_when_all_is_solved(lora, course):
-    fill(lora, course)
+def test_make_check_when_all_is_solved(course):
+    for problem in PROBLEMS.values():
+        fill(problem, course)
     done = make_check(course)
-    assert done.returncode == 0 and "59 of 59 points" in done.stdout and "All of LoRA is solved" in done.stdout
+    assert done.returncode == 0 and "231 of 231 points in all" in done.stdout and "All problems are solved" in done.stdout
+    assert all(f"✓ {problem.title} " in done.stdout for problem in PROBLEMS.values())
+
+
+def test_make_check_goes_on_with_what_was_begun(lora, course):
+    def first_two(problem, cell):
+        return stubs.solved(problem, cell) if problem.cells.index(cell) < 2 else stubs.blank(problem, cell)
+
+    fill(lora, course, first_two)
+    text = make_check(course).stdout
+    assert "✓ LoRALinear.delta_weight" in text and "· LoRALinear.merge" in text  # listed, since it was begun
+    assert "· Supervised fine-tuning" in text and "sft_loss" not in text  # one line, since it was not
+    assert "Next: write LoRALinear.merge in notebooks/08_problem_lora.ipynb." in text
 
 
 def test_make_check_names_the_mistake_and_gives_the_next_hint_each_time(lora, course):
@@ -123,6 +139,7 @@ def test_make_check_speaks_of_a_broken_notebook_in_a_sentence(lora, course):
         lora.notebook_path(suffix, course).write_text("")
     done = make_check(course)
     assert done.returncode == 1 and "is empty" in done.stdout and "Traceback" not in done.stdout + done.stderr
+    assert "Next: write SequenceClassifier" in done.stdout  # the other problems are graded all the same
 
 
 # --- make reset ---------------------------------------------------------------------------------

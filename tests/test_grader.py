@@ -10,28 +10,49 @@ from grader.problems import PROBLEMS
 from grader.submission import Cell, read_path
 from tests.conftest import graded, not_passed
 
-LORA = PROBLEMS["lora"]
-VARIANTS = sorted((Path(__file__).parent / "variants" / "lora").glob("*.py"))
+VARIANTS = {name: sorted((Path(__file__).parent / "variants" / name).glob("*.py")) for name in PROBLEMS}
+each_problem = pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
+each_mistake = pytest.mark.parametrize(
+    "problem, mistake",
+    [
+        pytest.param(problem, mistake, id=f"{problem.id}-{mistake.id}")
+        for problem in PROBLEMS.values()
+        for mistake in known_mistakes(problem).values()
+    ],
+)
+each_variant = pytest.mark.parametrize(
+    "problem, path",
+    [pytest.param(PROBLEMS[name], path, id=f"{name}-{path.stem}") for name in PROBLEMS for path in VARIANTS[name]],
+)
+each_check = pytest.mark.parametrize(
+    "problem, check",
+    [
+        pytest.param(problem, check, id=f"{problem.id}-{check.id}")
+        for problem in PROBLEMS.values()
+        for check in checks_of(problem.id).values()
+    ],
+)
 
 
-def test_the_reference_gets_all_points(lora):
-    report = grade(read_path(lora.reference), lora)
+@each_problem
+def test_the_reference_gets_all_points(problem):
+    report = grade(read_path(problem.reference), problem)
     assert report.score == report.max_score and not not_passed(report)
 
 
-@pytest.mark.parametrize("mistake", known_mistakes(LORA).values(), ids=lambda mistake: mistake.id)
-def test_each_known_mistake_is_named_as_itself(lora, mistake):
-    report = grade(mistake_submission(mistake, lora), lora)
+@each_mistake
+def test_each_known_mistake_is_named_as_itself(problem, mistake):
+    report = grade(mistake_submission(mistake, problem), problem)
     failures = [result for result in report.results if result.status != "passed"]
     assert failures
     assert {result.diagnosis and result.diagnosis.id for result in failures} == {mistake.id}
 
 
-@pytest.mark.parametrize("path", VARIANTS, ids=lambda path: path.stem)
+@each_variant
 @pytest.mark.parametrize("seed", [1, 77])
-def test_each_correct_variant_gets_all_points(lora, path, seed):
-    reference = Cell("reference", lora.reference.read_text())
-    report = grade(Submission([reference, Cell(path.name, path.read_text())]), lora, seed=seed)
+def test_each_correct_variant_gets_all_points(problem, path, seed):
+    reference = Cell("reference", problem.reference.read_text())
+    report = grade(Submission([reference, Cell(path.name, path.read_text())]), problem, seed=seed)
     assert [(result.check.id, result.message) for result in report.results if result.status != "passed"] == []
 
 
@@ -41,24 +62,27 @@ def test_a_mistake_is_named_on_another_seed_too(lora):
     assert report.first_failure.diagnosis == mistake
 
 
-def test_there_are_enough_checks_mistakes_and_variants(lora):
-    assert len(checks_of("lora")) >= 25 and len(known_mistakes(lora)) >= 25 and len(VARIANTS) >= 8
+@each_problem
+def test_there_are_enough_checks_mistakes_and_variants(problem):
+    assert len(checks_of(problem.id)) >= 30 and len(known_mistakes(problem)) >= 25
+    assert len(VARIANTS[problem.id]) >= 6
 
 
-@pytest.mark.parametrize("check", checks_of("lora").values(), ids=lambda check: check.id)
-def test_each_check_explains_itself(lora, check):
-    assert check.title.endswith(".") and check.points >= 1 and check.stub in lora.stubs
+@each_check
+def test_each_check_explains_itself(problem, check):
+    assert check.title.endswith(".") and check.points >= 1 and check.stub in problem.stubs
     assert len(check.hints) == 3 and all(len(hint) > 15 for hint in check.hints) and len(set(check.hints)) == 3
 
 
-@pytest.mark.parametrize("mistake", known_mistakes(LORA).values(), ids=lambda mistake: mistake.id)
-def test_each_mistake_teaches(mistake):
+@each_mistake
+def test_each_mistake_teaches(problem, mistake):
     assert mistake.title.endswith(".") and len(mistake.title) < 130
     assert 40 < len(mistake.lesson) < 400
 
 
-def test_every_stub_is_checked(lora):
-    assert {check.stub for check in checks_of("lora").values()} == set(lora.stubs)
+@each_problem
+def test_every_stub_is_checked(problem):
+    assert {check.stub for check in checks_of(problem.id).values()} == set(problem.stubs)
 
 
 def test_two_mistakes_at_once_are_both_named(lora):

@@ -9,6 +9,7 @@ import nbformat
 import pytest
 
 from grader import stubs
+from grader.checks import checks_of
 from grader.problems import PROBLEMS, ROOT
 
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
@@ -34,12 +35,16 @@ def tagged(notebook, start: str) -> dict:
     return {tag: cell for cell in notebook.cells for tag in cell.metadata.get("tags", []) if tag.startswith(start)}
 
 
-@pytest.fixture(scope="module")
-def solved_lora():
-    problem = PROBLEMS["lora"]
+PICTURES = {"sft": 2, "peft": 2, "lora": 3}
+
+
+@pytest.fixture(scope="module", params=PROBLEMS.values(), ids=PROBLEMS)
+def solved(request):
+    """A problem, and its notebook run with the reference in place of the stubs."""
+    problem = request.param
     notebook = jupytext.read(problem.notebook_path(".ipynb"))
     assert stubs.put(notebook, problem, stubs.solved) == []
-    return run(notebook)
+    return problem, run(notebook)
 
 
 @by_name
@@ -73,6 +78,21 @@ def test_links_inside_a_notebook_lead_somewhere(path):
     assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= headings
 
 
+FORM = ["**Contract.**", "*Difficulty ", " minutes.*"]
+
+
+@pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
+def test_every_exercise_has_the_same_form(problem):
+    # heading with its number, difficulty and minutes, contract, stub, check: in all three notebooks
+    cells = jupytext.read(problem.notebook_path(".ipynb")).cells
+    places = [i for i, cell in enumerate(cells) if any(t.startswith("stub:") for t in cell.metadata.get("tags", []))]
+    assert len(places) == len(problem.cells)
+    for number, (place, stub_cell) in enumerate(zip(places, problem.cells), 1):
+        above = [cell.source for cell in cells[:place] if cell.cell_type == "markdown"][-1]
+        assert f"## Exercise {number}: " in above and all(part in above for part in FORM)
+        assert cells[place + 1].source == f"check({', '.join(map(repr, stub_cell))})".replace("'", '"')
+
+
 @pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
 def test_the_stubs_are_those_of_the_reference(problem):
     cells = tagged(jupytext.read(problem.notebook_path(".ipynb")), "stub:")
@@ -81,23 +101,25 @@ def test_the_stubs_are_those_of_the_reference(problem):
         assert cells[stubs.tags(cell)[0]].source == stubs.blank(problem, cell)
 
 
-def test_the_solved_notebook_gets_full_points_in_its_cell(solved_lora):
-    cell = next(cell for cell in solved_lora.cells if cell.source == 'check("lora")')
-    assert "59 of 59 points" in texts(cell) and "fail" not in texts(cell)
+def test_the_solved_notebook_gets_full_points_in_its_cell(solved):
+    problem, notebook = solved
+    cell = next(cell for cell in notebook.cells if cell.source == f'check("{problem.id}")')
+    most = sum(check.points for check in checks_of(problem.id).values())
+    assert f"{most} of {most} points" in texts(cell) and "fail" not in texts(cell)
 
 
-def test_the_solved_notebook_runs_every_cell(solved_lora):
-    assert not [
-        cell.source for cell in solved_lora.cells if "To do:" in (texts(cell) if cell.cell_type == "code" else "")
-    ]
+def test_the_solved_notebook_runs_every_cell(solved):
+    _, notebook = solved
+    assert not [cell.source for cell in notebook.cells if "To do:" in (texts(cell) if cell.cell_type == "code" else "")]
 
 
-def test_the_solved_notebook_draws_its_figures_with_alternative_text(solved_lora):
+def test_the_solved_notebook_draws_its_figures_with_alternative_text(solved):
+    problem, notebook = solved
     pictures = [
-        output for cell in solved_lora.cells if cell.cell_type == "code"
+        output for cell in notebook.cells if cell.cell_type == "code"
         for output in cell.outputs if "image/png" in output.get("data", {})
     ]  # fmt: skip
-    assert len(pictures) == 3
+    assert len(pictures) == PICTURES[problem.id]
     assert all(len(picture.metadata["image/png"]["alt"]) > 30 for picture in pictures)
 
 
@@ -115,7 +137,7 @@ def test_a_notebook_answers_wrong_calls_with_a_sentence(lora):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
     client = nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3", allow_errors=True)
     outputs = [texts(cell) for cell in client.execute().cells]
-    assert outputs[1].startswith("there is no problem or stub 'LoRALinear.forword'; there are lora, LoRALinear")
+    assert outputs[1].startswith("there is no problem or stub 'LoRALinear.forword'; there are sft, SequenceClassifier")
     assert "defines none of" in outputs[2]
     assert "Hint 1 of 3: What must be saved" in outputs[4]
     assert notebook.cells[5].outputs[0].output_type == "error"  # a real error stays one

@@ -11,7 +11,7 @@ from rich.console import Console  # noqa: E402
 
 from grader.judge import grade  # noqa: E402
 from grader.problems import PROBLEMS, ROOT  # noqa: E402
-from grader.report import print_report  # noqa: E402
+from grader.report import current, print_course  # noqa: E402
 from grader.submission import SubmissionError, read_pair  # noqa: E402
 
 REPORTS = pytest.StashKey[dict]()
@@ -42,11 +42,14 @@ def pytest_report_teststatus(report):
 
 def pytest_terminal_summary(config):
     console = Console(highlight=False)
-    for report in config.stash.get(REPORTS, {}).values():
-        if isinstance(report, SubmissionError):
-            console.print(f"\n{report}", style="red", markup=False)
-        else:
-            print_report(report, console, hint=_next_hint(config, report))
+    found = config.stash.get(REPORTS, {}).values()
+    reports = [report for report in found if not isinstance(report, SubmissionError)]
+    for error in found:
+        if isinstance(error, SubmissionError):
+            console.print(f"\n{error}", style="red", markup=False)
+    if reports:
+        console.print()
+        print_course(reports, console, hint=_next_hint(config, current(reports)))
 
 
 def _next_hint(config, report) -> tuple[int, str] | None:
