@@ -121,7 +121,8 @@ def grade(
     notices = [*submission.notices, *(_syntax_notice(cell) for cell in program.broken)]
     report = Report(problem, results, notices).of(*stubs or problem.stubs)
     wrong = [r for r in report.results if r.status in ("failed", "error") and r.check.id not in absent]
-    named = {r.check.id: _diagnosed(r, results, seen, problem, seed) for r in wrong}
+    bank = mistake_observations(problem, seed, [r.check.id for r in wrong]) if wrong else {}
+    named = {r.check.id: _diagnosed(r, results, seen, bank, right, problem) for r in wrong}
     return Report(problem, [named.get(r.check.id, r) for r in report.results], notices)
 
 
@@ -199,21 +200,38 @@ def known_mistakes(problem: Problem) -> dict[str, Mistake]:
     return {path.stem: _read_mistake(path) for path in sorted(problem.mistakes.glob("*.py"))}
 
 
-@cache
-def mistake_observations(problem: Problem, seed: int) -> dict[str, dict[str, Observation]]:
-    """What the probes see in each known mistake, by its id and the check's.
+def mistake_observations(
+    problem: Problem, seed: int, check_ids: Sequence[str] | None = None
+) -> dict[str, dict[str, Observation]]:
+    """What the probes see in the known mistakes, by the mistake's id and the check's.
 
     A mistake shows only in checks that use what it changes. All others see in it what they see in the reference.
+
+    Args:
+        check_ids: only the mistakes that show in one of these checks; None means all mistakes.
     """
-    bank, right = known_mistakes(problem), reference_observations(problem, seed)
-    jobs = []
-    for mistake in bank.values():
+    right, known = reference_observations(problem, seed), _observed_mistakes(problem, seed)
+    wanted, jobs = [], {}
+    for mistake in known_mistakes(problem).values():
         changed = _changed_names(mistake, problem)
         touched = [check_id for check_id, seen in right.items() if changed & set(seen.asked)]
-        jobs.append((mistake_submission(mistake, problem), touched))
-    return {mistake: right | seen for mistake, seen in zip(bank, observe_trusted(jobs, problem, seed))}
+        if check_ids is None or set(check_ids) & set(touched):
+            wanted.append(mistake.id)
+            if mistake.id not in known:
+                jobs[mistake.id] = (mistake_submission(mistake, problem), touched)
+    if jobs:
+        seen = observe_trusted(list(jobs.values()), problem, seed)
+        known.update({mistake: right | observed for mistake, observed in zip(jobs, seen)})
+    return {mistake: known[mistake] for mistake in wanted}
 
 
+@cache
+def _observed_mistakes(problem: Problem, seed: int) -> dict[str, dict[str, Observation]]:
+    """The store of `mistake_observations`: it grows as mistakes are needed."""
+    return {}
+
+
+@cache
 def _changed_names(mistake: Mistake, problem: Problem) -> set[str]:
     """What a mistake defines anew, and what in the reference uses that, directly or not."""
     changed = {name for statement in parse(mistake.source).body for name in binds(statement)}
@@ -238,14 +256,14 @@ def _read_mistake(path: Path) -> Mistake:
     return Mistake(path.stem, " ".join(title.split()), " ".join(lesson.split()), source)
 
 
-def _diagnosed(result: Result, results: list[Result], seen: Observed, problem: Problem, seed: int) -> Result:
+def _diagnosed(
+    result: Result, results: list[Result], seen: Observed, bank: dict, right: dict[str, Observation], problem: Problem
+) -> Result:
     """The result with the known mistake that gives the same observation, if there is one.
 
     A mistake that fails a check which the submission passes is not the submission's. If several are left, the
     one that agrees with the submission on most checks is named.
     """
-    bank = mistake_observations(problem, seed)
-    right = reference_observations(problem, seed)
     passed = [other.check.id for other in results if other.status == "passed"]
     matching = [
         mistake
