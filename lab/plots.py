@@ -100,6 +100,20 @@ def against(points: dict[str, tuple[list, list]], alt: str, *, x: str, y: str) -
         return _picture(figure, alt)
 
 
+def bars(values: dict[str, float], alt: str, *, x: str) -> Image:
+    """Percentages (0 to 100) as horizontal bars, the first one on top, each with its number."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(7.5, 0.5 * len(values) + 1.0), layout="constrained")
+        axes = figure.subplots()
+        drawn = axes.barh(list(values), list(values.values()), color=COLOURS[0], height=0.6)
+        axes.bar_label(drawn, fmt="%.0f %%", padding=4)
+        axes.invert_yaxis()
+        axes.set_axisbelow(True)
+        axes.grid(axis="y", visible=False)
+        axes.set(xlabel=x, xlim=(0, 110))
+        return _picture(figure, alt)
+
+
 def scored_tokens(tokenizer, input_ids, labels) -> HTML:
     """One example, token by token: what is scored is bold and underlined, what is only read is grey."""
     pieces = []

@@ -7,7 +7,7 @@ import pytest
 from grader.problems import ROOT
 
 OWN = {"lab", "grader", "quiz", "solutions", "tests"}
-MAY_IMPORT = {"solutions": set(), "lab": set(), "grader": {"lab", "solutions"}}
+MAY_IMPORT = {"solutions": set(), "lab": set(), "quiz": set(), "grader": {"lab", "solutions"}}
 
 
 def imported(path) -> set[str]:

@@ -1,0 +1,146 @@
+"""The register of errata and the bibliography: data in `bank/`, read once, checked, and drawn as tables."""
+
+import html
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+BANK = Path(__file__).parent / "bank"
+
+
+class Broken(Exception):
+    """A file of the bank cannot be used. The message names the file, the entry and the field."""
+
+
+class Source(BaseModel):
+    """One entry of the bibliography. `checked` tells what was read before it was cited; see sources.toml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str
+    authors: str
+    year: int
+    arxiv: str = ""
+    url: str = ""
+    checked: Literal["text", "code", "quote", "memory"]
+    note: str = ""
+
+    @property
+    def link(self) -> str:
+        return f"https://arxiv.org/abs/{self.arxiv}" if self.arxiv else self.url
+
+
+class Erratum(BaseModel):
+    """One statement of the source, in paraphrase, and what is true. The fields are explained in errata.toml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    topic: Literal[
+        "frame", "sft", "peft", "lora", "data", "hyperparameters", "script-6", "script-7", "script-8"
+    ]  # fmt: skip
+    claim: str
+    verdict: Literal["wrong", "misleading", "outdated", "missing", "right"]
+    correction: str
+    sources: tuple[str, ...]
+    cell: str = ""
+
+
+@cache
+def sources() -> dict[str, Source]:
+    """The bibliography by key."""
+    return _read("sources.toml", Source)
+
+
+@cache
+def errata() -> dict[str, Erratum]:
+    """Every statement of the source that was judged, by id."""
+    found = _read("errata.toml", Erratum)
+    for name, erratum in found.items():
+        for key in erratum.sources:
+            if key not in sources():
+                raise Broken(f"errata.toml, [{name}], sources: there is no {key!r} in sources.toml")
+    return found
+
+
+def _read(name: str, kind: type[BaseModel], folder: Path | None = None) -> dict:
+    path = (folder or BANK) / name
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise Broken(f"{name} cannot be read: {error}") from None
+    entries = {}
+    for key, fields in content.items():
+        try:
+            entries[key] = kind.model_validate(fields)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(map(str, first["loc"])) or "entry"
+            raise Broken(f"{name}, [{key}], {field}: {first['msg']}") from None
+    return entries
+
+
+# --- tables -------------------------------------------------------------------------------------
+
+
+class Table:
+    """Rows under headings: HTML where that is shown, else text."""
+
+    def __init__(self, headings: list[str], rows: list[list[str]], links: dict[str, str]):
+        self.headings, self.rows, self.links = headings, rows, links
+
+    def __repr__(self) -> str:
+        return "\n\n".join(
+            "\n".join(f"{h}: {cell}" for h, cell in zip(self.headings, row) if cell) for row in self.rows
+        )
+
+    def _repr_html_(self) -> str:
+        def cell(text: str) -> str:
+            parts = html.escape(text).split("`")
+            text = "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
+            for key, link in self.links.items():
+                text = text.replace(f"[{key}]", f'<a href="{html.escape(link)}">{key}</a>')
+            return f'<td style="text-align: left; vertical-align: top">{text}</td>'
+
+        head = "".join(f'<th style="text-align: left">{html.escape(heading)}</th>' for heading in self.headings)
+        body = "\n".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in self.rows)
+        return f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>"
+
+
+def errata_table(*topics: str) -> Table:
+    """What the source says on these topics, and what is true. ValueError if there is no such topic."""
+    known = {erratum.topic for erratum in errata().values()}
+    for topic in topics:
+        if topic not in known:
+            raise ValueError(f"there is no topic {topic!r}; there are {', '.join(sorted(known))}")
+    rows = []
+    for name, erratum in errata().items():
+        if erratum.topic in topics:
+            cited = " ".join(f"[{key}]" for key in erratum.sources)
+            shown = f"`{erratum.cell.removeprefix('claim:')}`" if erratum.cell else ""
+            rows.append([name, erratum.claim, erratum.verdict, erratum.correction, shown, cited])
+    used = {key: source.link for key, source in sources().items()}
+    return Table(["id", "the source says", "verdict", "what is true", "cell that shows it", "sources"], rows, used)
+
+
+CHECKED = {
+    "text": "read",
+    "code": "code or documentation read",
+    "quote": "quoted second hand",
+    "memory": "from memory",
+}
+
+
+def bibliography(*keys: str) -> Table:
+    """These sources, and how each was checked. ValueError if there is no such key."""
+    rows = []
+    for key in keys:
+        if key not in sources():
+            raise ValueError(f"there is no source {key!r}; there are {', '.join(sorted(sources()))}")
+        source = sources()[key]
+        where = f"arXiv {source.arxiv}" if source.arxiv else source.url
+        checked = CHECKED[source.checked] + (f". {source.note}" if source.note else "")
+        rows.append([f"[{key}]", f"{source.authors}: {source.title}, {source.year}", where, checked])
+    return Table(["key", "source", "where", "checked"], rows, {key: sources()[key].link for key in keys})

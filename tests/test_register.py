@@ -1,0 +1,90 @@
+"""The register of errata and the bibliography, and what the notebooks make of them."""
+
+import re
+from collections import Counter
+
+import jupytext
+import pytest
+
+from grader.problems import ROOT
+from quiz import register
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.md"))
+# The topics whose errata a notebook draws as a table.
+TREATED = {"01_supervised_finetuning": ("frame", "sft")}
+
+
+def claims(path) -> list[str]:
+    cells = jupytext.read(path).cells
+    return [tag for cell in cells for tag in cell.metadata.get("tags", []) if tag.startswith("claim:")]
+
+
+def test_every_judged_statement_is_registered():
+    kinds = Counter(erratum.verdict == "right" for erratum in register.errata().values())
+    assert kinds == {False: 78, True: 10}
+
+
+def test_every_cell_that_is_named_exists_in_one_notebook():
+    known = Counter(claim for path in NOTEBOOKS for claim in claims(path))
+    assert set(known.values()) == {1}
+    assert {erratum.cell for erratum in register.errata().values() if erratum.cell} <= set(known)
+
+
+def test_every_source_is_cited_and_can_be_found():
+    cited = {key for erratum in register.errata().values() for key in erratum.sources}
+    text = "".join(path.read_text(encoding="utf-8") for path in NOTEBOOKS)
+    for key, source in register.sources().items():
+        assert source.link.startswith("https://"), key
+        assert key in cited or f'"{key}"' in text, key
+
+
+def test_a_wrong_statement_is_corrected_and_a_right_one_is_left():
+    for name, erratum in register.errata().items():
+        assert name.startswith("R") == (erratum.verdict == "right")
+        assert erratum.correction or erratum.verdict == "right", name
+
+
+@pytest.mark.parametrize("name, topics", TREATED.items())
+def test_a_topics_notebook_draws_the_table_of_its_errata(name, topics):
+    notebook = jupytext.read(ROOT / "notebooks" / f"{name}.ipynb")
+    call = f"register.errata_table({', '.join(map(repr, topics))})".replace("'", '"')
+    cell = next(cell for cell in notebook.cells if cell.source == call)
+    page = cell.outputs[0]["data"]["text/html"]
+    names = [name for name, erratum in register.errata().items() if erratum.topic in topics]
+    assert names and all(f">{name}</td>" in page for name in names)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_cites_known_sources(path):
+    for call in re.findall(r"register\.bibliography\(([^)]*)\)", path.read_text(encoding="utf-8")):
+        assert set(re.findall(r'"([^"]+)"', call)) <= set(register.sources())
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("[A]\ntopic = 3", r"errata.toml, \[A\], topic"),
+        ('[A]\ntopic = "sft"\nclaim = "x"', r"\[A\], verdict: Field required"),
+        ('[A]\ntopic = "sft"\nclaim = "x"\nverdict = "bad"\ncorrection = ""\nsources = []', r"\[A\], verdict: Input"),
+        ('[A]\nextra = 1\ntopic = "sft"\nclaim = "x"\nverdict = "wrong"\ncorrection = ""\nsources = []', "extra"),
+        ("[A", "errata.toml cannot be read"),
+    ],
+)
+def test_a_broken_bank_is_refused_by_file_entry_and_field(tmp_path, text, words):
+    (tmp_path / "errata.toml").write_text(text)
+    with pytest.raises(register.Broken, match=words):
+        register._read("errata.toml", register.Erratum, tmp_path)
+
+
+def test_an_unknown_topic_or_source_is_refused_by_name():
+    with pytest.raises(ValueError, match="there is no topic 'lore'; there are data, frame"):
+        register.errata_table("lore")
+    with pytest.raises(ValueError, match="there is no source 'lore'; there are "):
+        register.bibliography("lora", "lore")
+
+
+def test_a_table_is_safe_html_and_readable_text():
+    table = register.Table(["a", "b"], [["<i>", "`x` [lora]"]], {"lora": "https://arxiv.org/abs/2106.09685"})
+    assert "&lt;i&gt;" in table._repr_html_() and "<code>x</code>" in table._repr_html_()
+    assert '<a href="https://arxiv.org/abs/2106.09685">lora</a>' in table._repr_html_()
+    assert repr(table) == "a: <i>\nb: `x` [lora]"
