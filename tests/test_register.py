@@ -11,7 +11,7 @@ from quiz import register
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.md"))
 # The topics whose errata a notebook draws as a table.
-TREATED = {"01_supervised_finetuning": ("frame", "sft")}
+TREATED = {"01_supervised_finetuning": ("frame", "sft"), "05_hyperparameters": ("hyperparameters",)}
 
 
 def claims(path) -> list[str]:
