@@ -11,7 +11,11 @@ from quiz import register
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.md"))
 # The topics whose errata a notebook draws as a table.
-TREATED = {"01_supervised_finetuning": ("frame", "sft"), "05_hyperparameters": ("hyperparameters",)}
+TREATED = {
+    "01_supervised_finetuning": ("frame", "sft"),
+    "04_data_preparation": ("data",),
+    "05_hyperparameters": ("hyperparameters",),
+}
 
 
 def claims(path) -> list[str]:
