@@ -97,15 +97,18 @@ class Table:
         )
 
     def _repr_html_(self) -> str:
-        def cell(text: str) -> str:
+        def cell(text: str, style: str = "text-align: left; vertical-align: top") -> str:
             parts = html.escape(text).split("`")
-            text = "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
+            text = "".join(
+                f"<code>{part.replace('_', '_<wbr>')}</code>" if i % 2 else part for i, part in enumerate(parts)
+            )
             for key, link in self.links.items():
                 text = text.replace(f"[{key}]", f'<a href="{html.escape(link)}">{key}</a>')
-            return f'<td style="text-align: left; vertical-align: top">{text}</td>'
+            return f'<td style="{style}">{text}</td>'
 
         head = "".join(f'<th style="text-align: left">{html.escape(heading)}</th>' for heading in self.headings)
-        body = "\n".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in self.rows)
+        first = "text-align: left; vertical-align: top; white-space: nowrap"  # ids and keys stay in one piece
+        body = "\n".join(f"<tr>{cell(row[0], first)}{''.join(map(cell, row[1:]))}</tr>" for row in self.rows)
         return f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>"
 
 
