@@ -59,6 +59,25 @@ def accuracy(model, tokenizer: Tokenizer, questions: list[Question]) -> float:
     return right / len(questions)
 
 
+def saved_bytes(model, batch: dict[str, torch.Tensor]) -> int:
+    """Bytes of the activations that autograd keeps for the backward pass of one batch.
+
+    Each storage is counted once. Parameters are left out: they are there anyway.
+    """
+    own = {parameter.data_ptr() for parameter in model.parameters()}
+    kept = {}
+
+    def pack(tensor):
+        if tensor.data_ptr() not in own:
+            kept[tensor.data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        loss = next_token_loss(model, batch)  # alive until the end, so that no address is used twice
+    del loss
+    return sum(kept.values())
+
+
 # One phrasing of each fact whose value comes last: cut before it, it asks the base model.
 OPENINGS = {
     "city": "{name} lives in",

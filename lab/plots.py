@@ -11,9 +11,11 @@ import matplotlib
 import torch
 from IPython.display import HTML, Image
 from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
 
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00"]
 LINES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3))]
+HATCHES = ["", "//", "..", "\\\\"]
 MARKERS = ["o", "s", "^", "D", "x", "v"]
 STYLE = {
     "font.size": 11,
@@ -50,7 +52,7 @@ def training(
             right.plot(curve["step"], [100 * value for value in curve["accuracy"]], **look)
         left.set(xlabel=x, ylabel=loss, yscale="log")
         right.set(xlabel=x, ylabel=accuracy, ylim=(-3, 103))
-        right.legend(loc="lower right")
+        right.legend(loc="best")
         return _picture(figure, alt)
 
 
@@ -82,12 +84,13 @@ def spectra(matrices: dict[str, torch.Tensor], alt: str, *, floor: float = 1e-6)
         return _picture(figure, alt)
 
 
-def against(points: dict[str, tuple[list, list]], alt: str, *, x: str, y: str) -> Image:
-    """A percentage against a quantity on a logarithmic scale.
+def against(points: dict[str, tuple[list, list]], alt: str, *, x: str, y: str, percent: bool = True) -> Image:
+    """Values against a quantity on a logarithmic scale.
 
     Args:
         points: by name, the values on both axes. Several points are joined by a line.
         x, y: the labels of the axes.
+        percent: the values are percentages. Otherwise they are positive, on a logarithmic scale, too.
     """
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(6.5, 3.8), layout="constrained")
@@ -95,7 +98,8 @@ def against(points: dict[str, tuple[list, list]], alt: str, *, x: str, y: str) -
         for index, (name, (across, up)) in enumerate(points.items()):
             look = {"color": COLOURS[index], "ls": LINES[index], "marker": MARKERS[index], "ms": 6}
             axes.plot(across, up, label=name, **look)
-        axes.set(xlabel=x, ylabel=y, xscale="log", ylim=(-3, 106))
+        axes.set(xlabel=x, ylabel=y, xscale="log")
+        axes.set(ylim=(-3, 106)) if percent else axes.set(yscale="log")
         axes.legend()
         return _picture(figure, alt)
 
@@ -110,7 +114,45 @@ def bars(values: dict[str, float], alt: str, *, x: str) -> Image:
         axes.invert_yaxis()
         axes.set_axisbelow(True)
         axes.grid(axis="y", visible=False)
-        axes.set(xlabel=x, xlim=(0, 110))
+        axes.set(xlabel=x, xlim=(0, max(110, 1.12 * max(values.values()))))
+        return _picture(figure, alt)
+
+
+def stacked(rows: dict[str, dict[str, float]], alt: str, *, x: str) -> Image:
+    """Sums as horizontal bars, the first one on top, split into their parts, each bar with its total."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(7.5, 0.5 * len(rows) + 1.4), layout="constrained")
+        axes = figure.subplots()
+        left = [0.0] * len(rows)
+        for index, part in enumerate(next(iter(rows.values()))):
+            sizes = [parts[part] for parts in rows.values()]
+            look = {"color": COLOURS[index], "hatch": HATCHES[index], "edgecolor": "white", "height": 0.6}
+            drawn = axes.barh(list(rows), sizes, left=left, label=part, **look)
+            left = [start + size for start, size in zip(left, sizes)]
+        axes.bar_label(drawn, labels=[f"{total:.1f}" for total in left], padding=4)
+        axes.invert_yaxis()
+        axes.set_axisbelow(True)
+        axes.grid(axis="y", visible=False)
+        axes.set(xlabel=x, xlim=(0, 1.12 * max(left)))
+        axes.legend()
+        return _picture(figure, alt)
+
+
+def columns(groups: dict[str, list[tuple[str, str]]], alt: str) -> Image:
+    """Boxes in columns, a column for each group: a heading in each box and a text under it."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(3.1 * len(groups), 0.4 + 1.15 * max(map(len, groups.values()))), layout="constrained")
+        for index, (axes, (group, boxes)) in enumerate(
+            zip(figure.subplots(1, len(groups), sharey=True), groups.items())
+        ):
+            axes.set_axis_off()
+            axes.set(xlim=(0, 1), ylim=(-max(map(len, groups.values())), 0))
+            axes.set_title(group, color=COLOURS[index], fontweight="bold")
+            for row, (heading, text) in enumerate(boxes):
+                frame = {"boxstyle": "round,pad=0,rounding_size=0.04", "ec": COLOURS[index], "fc": "white", "lw": 1.5}
+                axes.add_patch(FancyBboxPatch((0.02, -row - 0.95), 0.96, 0.85, **frame))
+                axes.text(0.5, -row - 0.3, heading, ha="center", va="center", fontweight="bold", fontsize=10)
+                axes.text(0.5, -row - 0.64, text, ha="center", va="center", fontsize=9)
         return _picture(figure, alt)
 
 
