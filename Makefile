@@ -6,12 +6,13 @@ RUN := $(VENV)/bin/python
 NOTEBOOKS ?= notebooks
 READY := $(VENV)/.ready
 
-.PHONY: help check test lab reset bench
+.PHONY: help check test lab slides reset bench
 .DEFAULT_GOAL := help
 
 help:  ## show this list
 	@echo "make check               grade your notebooks: what is solved, what is next"
 	@echo "make lab                 open the course in JupyterLab"
+	@echo "make slides              the five topics as slides, in the folder slides"
 	@echo "make reset PROBLEM=lora  set the stubs of a problem back to blank (your text is kept)"
 	@echo "make test                run the tests of the course itself"
 	@echo "make bench               measure grading time and training speed"
@@ -25,6 +26,10 @@ test: $(READY)
 
 lab: $(READY)
 	@$(RUN) -m jupyter lab --LabApp.default_url=/lab/tree/notebooks/06_problem_sft.ipynb
+
+slides: $(READY)
+	@$(RUN) -m jupyter nbconvert --config lab/slides/config.py notebooks/0[1-5]_*.ipynb
+	@ls slides/*.slides.html
 
 reset: $(READY)
 	@test -n "$(PROBLEM)" || { echo "Which problem? For example: make reset PROBLEM=lora"; exit 2; }

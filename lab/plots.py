@@ -6,6 +6,7 @@ Each function returns a picture with its alternative text, for a notebook to dis
 
 import html
 import io
+from itertools import pairwise
 
 import matplotlib
 import torch
@@ -79,7 +80,7 @@ def spectra(matrices: dict[str, torch.Tensor], alt: str, *, floor: float = 1e-6)
             )
         axes.set(xlabel="singular value, from the largest", ylabel="size relative to the largest", yscale="log")
         if axes.get_ylim()[0] < floor:
-            axes.text(0.02, 0.02, f"smaller than {floor:g}: drawn at {floor:g}", transform=axes.transAxes, va="bottom")
+            axes.text(0.02, 0.07, f"smaller than {floor:g}: drawn at {floor:g}", transform=axes.transAxes, va="bottom")
         axes.legend()
         return _picture(figure, alt)
 
@@ -99,7 +100,16 @@ def against(points: dict[str, tuple[list, list]], alt: str, *, x: str, y: str, p
             look = {"color": COLOURS[index], "ls": LINES[index], "marker": MARKERS[index], "ms": 6}
             axes.plot(across, up, label=name, **look)
         axes.set(xlabel=x, ylabel=y, xscale="log")
-        axes.set(ylim=(-3, 106)) if percent else axes.set(yscale="log")
+        places = sorted({place for across, _ in points.values() for place in across})
+        if all(high >= 2 * low for low, high in pairwise(places)):  # labels for the points themselves have room
+            axes.set_xticks(places, [f"{place:g}" for place in places])
+            axes.set_xticks([], minor=True)
+        if percent:
+            axes.set(ylim=(-3, 106))
+        else:
+            axes.set(yscale="log")
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter("{x:g}")
         axes.legend()
         return _picture(figure, alt)
 

@@ -2,6 +2,8 @@
 
 import copy
 import re
+import subprocess
+import sys
 
 import jupytext
 import nbclient
@@ -14,6 +16,8 @@ from grader.problems import PROBLEMS, ROOT
 
 NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
 by_name = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+TOPICS = [path for path in NOTEBOOKS if "_problem_" not in path.name]
+by_topic = pytest.mark.parametrize("path", TOPICS, ids=lambda path: path.stem)
 
 
 def run(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -49,10 +53,11 @@ def solved(request):
 
 @by_name
 def test_both_halves_are_in_step(path):
-    ipynb, md = jupytext.read(path), jupytext.read(path.with_suffix(".md"))
-    assert [(c.cell_type, c.source, c.metadata.get("tags")) for c in ipynb.cells] == [
-        (c.cell_type, c.source, c.metadata.get("tags")) for c in md.cells
-    ]
+    def content(half):
+        marks = ("tags", "slideshow")
+        return [(c.cell_type, c.source, [c.metadata.get(mark) for mark in marks]) for c in jupytext.read(half).cells]
+
+    assert content(path) == content(path.with_suffix(".md"))
 
 
 @by_name
@@ -69,6 +74,65 @@ def test_claims_have_names_of_their_own_and_assert(path):
     assert names and len(names) == len(set(names))
     for name, cell in tagged(notebook, "claim:").items():
         assert re.search(r"^ *assert ", cell.source, re.MULTILINE), name
+
+
+def slides_of(path) -> list[list]:
+    """The cells of a topic, slide by slide. What is skipped is left out."""
+    slides = []
+    for cell in jupytext.read(path).cells:
+        kind = cell.metadata.get("slideshow", {}).get("slide_type")
+        if kind in ("slide", "subslide"):
+            slides.append([])
+        if kind != "skip":
+            slides[-1].append(cell)
+    return slides
+
+
+PARTS = [
+    "# Topic ",
+    "## The one-minute answer",
+    "## The whiteboard answer",
+    "## What the source says, and what is true",
+    "## What an interviewer asks next",
+    "## Sources",
+]
+
+
+@by_topic
+def test_topics_have_the_same_parts_each_on_a_slide(path):
+    first_lines = [slide[0].source.partition("\n")[0] for slide in slides_of(path)]
+    found = [line for line in first_lines if line.startswith(tuple(PARTS))]
+    assert len(found) == len(PARTS) and all(line.startswith(part) for line, part in zip(found, PARTS))
+    headings = re.findall(
+        r"^##? .*", "\n".join(c.source for c in jupytext.read(path).cells if c.cell_type == "markdown"), re.M
+    )
+    assert [line for line in first_lines if line.startswith("#")] == headings
+
+
+@by_topic
+def test_no_slide_holds_two_figures_or_two_claims(path):
+    for slide in slides_of(path):
+        assert sum("image/png" in output.get("data", {}) for cell in slide for output in cell.get("outputs", [])) <= 1
+        assert sum(cell.source.count("**Claim:**") for cell in slide) <= 1
+
+
+@by_topic
+def test_the_one_minute_answer_takes_a_minute(path):
+    cell = next(c for c in jupytext.read(path).cells if c.source.startswith("## The one-minute answer"))
+    assert 100 <= len(cell.source.split()) <= 165  # 120 words, give or take
+
+
+@by_topic
+def test_follow_up_questions_have_folded_answers(path):
+    cell = next(c for c in jupytext.read(path).cells if c.source.startswith("## What an interviewer asks next"))
+    assert cell.source.count("<details><summary>") == cell.source.count("</details>") >= 8
+
+
+@by_name
+def test_committed_figures_have_alternative_text(path):
+    outputs = [output for cell in jupytext.read(path).cells for output in cell.get("outputs", [])]
+    pictures = [output for output in outputs if "image/png" in output.get("data", {})]
+    assert all(len(picture.metadata["image/png"]["alt"]) > 30 for picture in pictures)
 
 
 @by_name
@@ -143,3 +207,15 @@ def test_a_notebook_answers_wrong_calls_with_a_sentence(lora):
     assert notebook.cells[5].outputs[0].output_type == "error"  # a real error stays one
     assert outputs[6] == "To do: this cell needs LoRALinear.merge, which is still a stub.\n"
     assert outputs[7] == outputs[6]
+
+
+def test_the_slides_show_figures_with_alternative_text_and_without_their_code(tmp_path):
+    config = ["--config", str(ROOT / "lab" / "slides" / "config.py"), f"--FilesWriter.build_directory={tmp_path}"]
+    command = [sys.executable, "-m", "jupyter", "nbconvert", *config, str(TOPICS[1])]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    page = (tmp_path / f"{TOPICS[1].stem}.slides.html").read_text(encoding="utf-8")
+    pictures = re.findall(r"<img [^>]*>", page)
+    assert pictures and all(len(re.search(r'alt="([^"]*)"', picture)[1]) > 30 for picture in pictures)
+    assert page.count("<section>") >= len(slides_of(TOPICS[1])) and "plots" not in re.sub(
+        r"<style.*?</style>", "", page, flags=re.S
+    )

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from itertools import chain
 
 import jupytext
 import pytest
@@ -13,8 +14,13 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.md"))
 # The topics whose errata a notebook draws as a table.
 TREATED = {
     "01_supervised_finetuning": ("frame", "sft"),
+    "02_peft": ("peft",),
+    "03_lora": ("lora",),
     "04_data_preparation": ("data",),
     "05_hyperparameters": ("hyperparameters",),
+    "06_problem_sft": ("script-6",),
+    "07_problem_peft": ("script-7",),
+    "08_problem_lora": ("script-8",),
 }
 
 
@@ -46,6 +52,10 @@ def test_a_wrong_statement_is_corrected_and_a_right_one_is_left():
     for name, erratum in register.errata().items():
         assert name.startswith("R") == (erratum.verdict == "right")
         assert erratum.correction or erratum.verdict == "right", name
+
+
+def test_every_topic_has_its_notebook():
+    assert {erratum.topic for erratum in register.errata().values()} == set(chain(*TREATED.values()))
 
 
 @pytest.mark.parametrize("name, topics", TREATED.items())
