@@ -22,7 +22,8 @@ check: $(READY)
 
 test: $(READY)
 	@$(RUN) -m ruff check --quiet .
-	@$(RUN) -m pytest tests notebooks --ignore=tests/problems --nbval --nbval-current-env -q
+	@OMP_NUM_THREADS=1 $(RUN) -m pytest tests notebooks --ignore=tests/problems --nbval --nbval-current-env -q \
+		-n logical --maxprocesses 4 --dist loadfile
 
 lab: $(READY)
 	@$(RUN) -m jupyter lab --LabApp.default_url=/lab/tree/notebooks/06_problem_sft.ipynb

@@ -2,12 +2,14 @@
 
 import html
 import tomllib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+T = TypeVar("T")
 BANK = Path(__file__).parent / "bank"
 
 
@@ -51,13 +53,13 @@ class Erratum(BaseModel):
 @cache
 def sources() -> dict[str, Source]:
     """The bibliography by key."""
-    return _read("sources.toml", Source)
+    return read("sources.toml", Source.model_validate)
 
 
 @cache
 def errata() -> dict[str, Erratum]:
     """Every statement of the source that was judged, by id."""
-    found = _read("errata.toml", Erratum)
+    found = read("errata.toml", Erratum.model_validate)
     for name, erratum in found.items():
         for key in erratum.sources:
             if key not in sources():
@@ -65,7 +67,12 @@ def errata() -> dict[str, Erratum]:
     return found
 
 
-def _read(name: str, kind: type[BaseModel], folder: Path | None = None) -> dict:
+def read(name: str, validate: Callable[[dict], T], folder: Path | None = None, **fixed: str) -> dict[str, T]:
+    """The entries of a file of the bank by id. `fixed` are fields that the file does not repeat in each entry.
+
+    Raises:
+        Broken: the file cannot be read, or an entry is not as it should be.
+    """
     path = (folder or BANK) / name
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -74,11 +81,13 @@ def _read(name: str, kind: type[BaseModel], folder: Path | None = None) -> dict:
     entries = {}
     for key, fields in content.items():
         try:
-            entries[key] = kind.model_validate(fields)
+            entries[key] = validate({"id": key, **fields, **fixed} if fixed else fields)
         except ValidationError as error:
             first = error.errors()[0]
             field = ".".join(map(str, first["loc"])) or "entry"
             raise Broken(f"{name}, [{key}], {field}: {first['msg']}") from None
+        except TypeError:
+            raise Broken(f"{name}, [{key}]: an entry is a table of fields, not {fields!r}") from None
     return entries
 
 

@@ -87,7 +87,7 @@ def test_a_notebook_cites_known_sources(path):
 def test_a_broken_bank_is_refused_by_file_entry_and_field(tmp_path, text, words):
     (tmp_path / "errata.toml").write_text(text)
     with pytest.raises(register.Broken, match=words):
-        register._read("errata.toml", register.Erratum, tmp_path)
+        register.read("errata.toml", register.Erratum.model_validate, tmp_path)
 
 
 def test_an_unknown_topic_or_source_is_refused_by_name():

@@ -1,0 +1,226 @@
+"""The question bank: items of eight kinds, read from one TOML file a topic, checked field by field.
+
+An item is data. It holds its key, and for every wrong option the belief behind it and a reply to whoever chose it.
+A numeric key is not typed in: it names a formula of `quiz.formulas`.
+"""
+
+from functools import cache, cached_property
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+from quiz import formulas
+from quiz.register import Broken, errata, read, sources
+
+TOPICS = {
+    "sft": "Supervised fine-tuning",
+    "peft": "Parameter-efficient fine-tuning",
+    "lora": "LoRA",
+    "data": "Preparing the data",
+    "hyperparameters": "Hyper-parameters",
+    "code": "Reading code",
+}
+LEVELS = ("screening", "on-site", "expert")
+
+
+class Strict(BaseModel):
+    """Unknown fields are errors, and nothing changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Misconception(Strict):
+    """A belief that many hold, and what is true."""
+
+    claim: str
+    correction: str
+
+
+class Slip(Strict):
+    """A wrong answer that we know: the belief behind it and a sentence for whoever gives it.
+
+    belief: an id of misconceptions.toml, or a sentence.
+    """
+
+    belief: str
+    reply: str
+
+    @property
+    def thought(self) -> str:
+        known = misconceptions().get(self.belief)
+        return known.claim if known else self.belief
+
+
+class Option(Strict):
+    """One option of a choice. A wrong one has a belief and a reply, as a Slip has."""
+
+    text: str
+    right: bool = False
+    belief: str = ""
+    reply: str = ""
+
+    @model_validator(mode="after")
+    def explains_itself(self):
+        if self.right and (self.belief or self.reply):
+            raise ValueError("a right option has no belief and no reply")
+        if not self.right and not (self.belief and self.reply):
+            raise ValueError(f"the wrong option {self.text!r} needs a belief and a reply")
+        return self
+
+    thought = Slip.thought
+
+
+class WrongText(Slip):
+    text: str
+
+
+class WrongNumber(Slip):
+    """A wrong number, by the formula that gives it."""
+
+    formula: str
+    arguments: dict[str, float] = {}
+
+    @cached_property
+    def value(self) -> float:
+        return formulas.compute(self.formula, self.arguments)
+
+
+class Base(Strict):
+    """What every item has. See bank/README.md for each field."""
+
+    id: str
+    topic: str
+    level: Literal["screening", "on-site", "expert"]
+    stem: str
+    code: str = ""
+    explanation: str
+    errata: tuple[str, ...] = ()
+    sources: tuple[str, ...] = Field(min_length=1)
+    cell: str = ""
+
+
+class Choice(Base):
+    """One right option (single) or several (multiple)."""
+
+    kind: Literal["single", "multiple"]
+    options: tuple[Option, ...] = Field(min_length=3)
+
+    @model_validator(mode="after")
+    def has_a_key(self):
+        right = sum(option.right for option in self.options)
+        if self.kind == "single" and right != 1:
+            raise ValueError(f"a single choice has one right option, this one has {right}")
+        if self.kind == "multiple" and not 2 <= right < len(self.options):
+            raise ValueError(f"a multiple choice has two right options or more, and a wrong one; this one has {right} right")
+        return self
+
+
+class Numeric(Base):
+    """A number with a unit. Right within a relative tolerance."""
+
+    kind: Literal["numeric"]
+    formula: str
+    arguments: dict[str, float] = {}
+    unit: str
+    tolerance: float = Field(gt=0, lt=0.2)
+    slips: tuple[WrongNumber, ...] = ()
+
+    @cached_property
+    def value(self) -> float:
+        return formulas.compute(self.formula, self.arguments)
+
+    @model_validator(mode="after")
+    def can_be_computed(self):
+        for slip in self.slips:
+            if abs(slip.value - self.value) <= self.tolerance * abs(self.value):
+                raise ValueError(f"the slip {slip.formula!r} gives the right number")
+        return self
+
+
+class Prints(Base):
+    """What does this code print? The tests run it."""
+
+    kind: Literal["prints"]
+    output: str
+    slips: tuple[WrongText, ...] = ()
+
+    @model_validator(mode="after")
+    def has_code(self):
+        if not self.code:
+            raise ValueError("an item of this kind needs code")
+        return self
+
+
+class Ordering(Base):
+    """Steps, here in their right order."""
+
+    kind: Literal["ordering"]
+    steps: tuple[str, ...] = Field(min_length=3)
+
+
+class Matching(Base):
+    """Pairs, here as they belong together."""
+
+    kind: Literal["matching"]
+    pairs: tuple[tuple[str, str], ...] = Field(min_length=3)
+
+    @model_validator(mode="after")
+    def has_one_partner_each(self):
+        if len({left for left, _ in self.pairs}) < len(self.pairs) or len({right for _, right in self.pairs}) < len(self.pairs):
+            raise ValueError("two pairs share a side")
+        return self
+
+
+class Open(Base):
+    """A free answer. The learner marks which key points of the rubric it held."""
+
+    kind: Literal["open"]
+    rubric: tuple[str, ...] = Field(min_length=2)
+
+
+Item = Annotated[Choice | Numeric | Prints | Ordering | Matching | Open, Field(discriminator="kind")]
+_item = TypeAdapter(Item)
+
+
+@cache
+def misconceptions() -> dict[str, Misconception]:
+    """Common beliefs by id."""
+    return read("misconceptions.toml", Misconception.model_validate)
+
+
+@cache
+def _all() -> dict[str, Item]:
+    found = {}
+    for topic in TOPICS:
+        for name, item in read_topic(topic).items():
+            if name in found:
+                raise Broken(f"{topic}.toml, [{name}]: {found[name].topic}.toml has an item of this id already")
+            found[name] = item
+    return found
+
+
+def read_topic(topic: str, folder=None) -> dict[str, Item]:
+    """The items of one file, each checked, with its sources and errata. Broken names file, item and field."""
+    name = f"{topic}.toml"
+    found = read(name, _item.validate_python, folder, topic=topic)
+    for key, item in found.items():
+        for field, known in (("sources", sources()), ("errata", errata())):
+            for reference in getattr(item, field):
+                if reference not in known:
+                    raise Broken(f"{name}, [{key}], {field}: there is no {reference!r} in {field}.toml")
+    return found
+
+
+def items(topic: str | None = None, level: str | None = None) -> list[Item]:
+    """The items of a topic and a level, in the order of the files. ValueError if there is no such topic or level."""
+    for name, value, known in (("topic", topic, TOPICS), ("level", level, LEVELS)):
+        if value is not None and value not in known:
+            raise ValueError(f"there is no {name} {value!r}; there are {', '.join(known)}")
+    return [i for i in _all().values() if topic in (None, i.topic) and level in (None, i.level)]
+
+
+def item(name: str) -> Item:
+    """The item with this id. ValueError if there is none."""
+    if name not in _all():
+        raise ValueError(f"there is no item {name!r}")
+    return _all()[name]

@@ -1,0 +1,166 @@
+"""The formulas behind numeric keys. Each item names one and its arguments, so no number is typed in.
+
+Bytes are counted in GB of 10⁹.
+"""
+
+import math
+from collections.abc import Callable
+
+FORMULAS: dict[str, Callable[..., float]] = {}
+
+
+def formula(function: Callable[..., float]) -> Callable[..., float]:
+    """Makes a function known to the bank by its name."""
+    FORMULAS[function.__name__] = function
+    return function
+
+
+def compute(name: str, arguments: dict[str, float]) -> float:
+    """The value of a formula. ValueError names an unknown formula or arguments that do not fit."""
+    if name not in FORMULAS:
+        raise ValueError(f"there is no formula {name!r}; there are {', '.join(sorted(FORMULAS))}")
+    try:
+        return FORMULAS[name](**arguments)
+    except (TypeError, ZeroDivisionError, OverflowError) as error:
+        raise ValueError(f"formula {name!r}: {error}") from None
+
+
+@formula
+def product(a: float, b: float, c: float = 1, d: float = 1) -> float:
+    return a * b * c * d
+
+
+@formula
+def ratio(a: float, b: float) -> float:
+    return a / b
+
+
+@formula
+def lora_parameters(matrices: float, rank: float, d_in: float, d_out: float) -> float:
+    """LoRA on equal matrices: r (d_in + d_out) each (LoRA, section 5.1)."""
+    return matrices * rank * (d_in + d_out)
+
+
+@formula
+def lora_on_a_decoder(layers: float, rank: float, width: float, inner: float) -> float:
+    """LoRA on q, k, v, o, gate, up and down of every layer, all heads with keys of their own."""
+    return layers * rank * (4 * 2 * width + 3 * (width + inner))
+
+
+@formula
+def adapter_parameters(adapters: float, width: float, bottleneck: float) -> float:
+    """Down, up and their biases: 2 d m + m + d each (Houlsby et al.)."""
+    return adapters * (2 * width * bottleneck + bottleneck + width)
+
+
+@formula
+def ia3_parameters(layers: float, keys: float, values: float, inner: float) -> float:
+    return layers * (keys + values + inner)
+
+
+@formula
+def training_gigabytes(parameters: float, bytes_each: float) -> float:
+    """Model states in training; mixed-precision Adam is 16 bytes a parameter (ZeRO, section 3.1)."""
+    return parameters * bytes_each / 1e9
+
+
+@formula
+def lora_gigabytes(total: float, trained: float, frozen_bytes: float = 2) -> float:
+    """Frozen weights, and 16 bytes for each trained parameter."""
+    return (total * frozen_bytes + trained * 16) / 1e9
+
+
+@formula
+def quantised_gigabytes(parameters: float, bits: float) -> float:
+    return parameters * bits / 8 / 1e9
+
+
+@formula
+def double_quantised_bits() -> float:
+    """NF4 with blocks of 64 and 8-bit constants in blocks of 256 (QLoRA, section 3)."""
+    return 4 + 8 / 64 + 32 / (64 * 256)
+
+
+@formula
+def operations_share(rank: float, width: float) -> float:
+    """Operations of LoRA against full fine-tuning for a square layer: (2 N² + 6 N r) / 3 N²."""
+    return 2 / 3 + 2 * rank / width
+
+
+@formula
+def many_models_gigabytes(base: float, adapters: float, adapter: float) -> float:
+    return base + adapters * adapter
+
+
+@formula
+def optimizer_steps(examples: float, batch: float, epochs: float) -> float:
+    """Updates of a run. The last batch of an epoch may be short."""
+    return epochs * math.ceil(examples / batch)
+
+
+@formula
+def padding_share(longest: float, used: float, rows: float) -> float:
+    """The share of positions that are padding, in per cent."""
+    return 100 * (1 - used / (rows * longest))
+
+
+@formula
+def token_weight_ratio(short: float, long: float) -> float:
+    """Mean of two micro-batch means: the weight of a token in the short one against that of the mean over all tokens."""
+    return (1 / (2 * short)) * (short + long)
+
+
+@formula
+def uniform_loss(choices: float) -> float:
+    """Cross-entropy in nats of a model that knows nothing."""
+    return math.log(choices)
+
+
+@formula
+def hit_chance(trials: float, best: float) -> float:
+    """Probability in per cent that one of the random trials lies in the best share."""
+    return 100 * (1 - (1 - best) ** trials)
+
+
+@formula
+def halving_cost(configurations: float, eta: float) -> float:
+    """Epochs of successive halving: each round keeps 1/eta of the configurations for eta times the epochs."""
+    cost, left, epochs = 0.0, int(configurations), 1
+    while left >= 1:
+        cost += left * epochs
+        left, epochs = int(left // eta), epochs * eta
+    return cost
+
+
+@formula
+def lora_size_ratio(old_rank: float, new_rank: float, power: float) -> float:
+    """How α / r^power changes when the rank does."""
+    return (old_rank / new_rank) ** power
+
+
+@formula
+def logits_gigabytes(batch: float, tokens: float, vocabulary: float, size: float) -> float:
+    return batch * tokens * vocabulary * size / 1e9
+
+
+@formula
+def uniform_bits(choices: float) -> float:
+    """The same loss in bits."""
+    return math.log2(choices)
+
+
+@formula
+def percentage(part: float, whole: float) -> float:
+    return 100 * part / whole
+
+
+@formula
+def leaked_accuracy(honest: float, leaked: float) -> float:
+    """Accuracy in per cent, if leaked items (a share) are answered from memory and the others honestly (a share)."""
+    return 100 * (leaked + (1 - leaked) * honest)
+
+
+@formula
+def weighted_mean(loss_a: float, count_a: float, loss_b: float, count_b: float) -> float:
+    """Mean loss over the samples of two groups of batches."""
+    return (loss_a * count_a + loss_b * count_b) / (count_a + count_b)
