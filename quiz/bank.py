@@ -5,9 +5,10 @@ A numeric key is not typed in: it names a formula of `quiz.formulas`.
 """
 
 from functools import cache, cached_property
+from random import Random
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, computed_field, field_validator, model_validator
 
 from quiz import formulas
 from quiz.register import Broken, errata, read, sources
@@ -80,6 +81,7 @@ class WrongNumber(Slip):
     formula: str
     arguments: dict[str, float] = {}
 
+    @computed_field
     @cached_property
     def value(self) -> float:
         return formulas.compute(self.formula, self.arguments)
@@ -105,8 +107,16 @@ class Choice(Base):
     kind: Literal["single", "multiple"]
     options: tuple[Option, ...] = Field(min_length=3)
 
+    @field_validator("options")
+    @classmethod
+    def in_an_order_that_does_not_tell(cls, options, info):
+        """In the files the right options come first, for whoever edits. Everyone else sees a fixed shuffled order."""
+        return tuple(Random(info.data.get("id")).sample(options, len(options)))
+
     @model_validator(mode="after")
     def has_a_key(self):
+        if len({option.text.casefold() for option in self.options}) < len(self.options):
+            raise ValueError("two options are equal")
         right = sum(option.right for option in self.options)
         if self.kind == "single" and right != 1:
             raise ValueError(f"a single choice has one right option, this one has {right}")
@@ -125,6 +135,7 @@ class Numeric(Base):
     tolerance: float = Field(gt=0, lt=0.2)
     slips: tuple[WrongNumber, ...] = ()
 
+    @computed_field
     @cached_property
     def value(self) -> float:
         return formulas.compute(self.formula, self.arguments)
@@ -156,6 +167,13 @@ class Ordering(Base):
 
     kind: Literal["ordering"]
     steps: tuple[str, ...] = Field(min_length=3)
+
+    @field_validator("steps")
+    @classmethod
+    def differ(cls, steps):
+        if len(set(steps)) < len(steps):
+            raise ValueError("two steps are equal")
+        return steps
 
 
 class Matching(Base):

@@ -1,0 +1,201 @@
+"""What was answered: one SQLite file in the user's data folder.
+
+Attempts are only ever added. The schedule is not stored: it follows from the attempts, so no crash can part the two.
+The file is in write-ahead mode, so two processes can write, and a process that is killed loses at most the answer
+that it was just about to store.
+"""
+
+import json
+import os
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+FILE = "quiz.sqlite3"
+WAIT_S = 30  # for another process's write
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS attempts (
+    id INTEGER PRIMARY KEY,
+    item TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    score REAL NOT NULL CHECK (score BETWEEN 0 AND 1),
+    answer TEXT NOT NULL,     -- as JSON
+    at TEXT NOT NULL,         -- UTC, ISO 8601
+    session INTEGER REFERENCES sessions(id)
+);
+CREATE TABLE IF NOT EXISTS sessions (
+    id INTEGER PRIMARY KEY,
+    plan TEXT NOT NULL,       -- as JSON: the items in order, the seed, exam or not
+    at TEXT NOT NULL,
+    ended INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS by_item ON attempts (item, id);
+"""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One answer. `session` is None for those given in a notebook."""
+
+    item: str
+    topic: str
+    score: float
+    answer: object
+    at: datetime
+    session: int | None = None
+
+
+def folder() -> Path:
+    """Where attempts are kept: QUIZ_HOME, or the user's data folder."""
+    if os.environ.get("QUIZ_HOME"):
+        return Path(os.environ["QUIZ_HOME"]).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("finetuning-course", appauthor=False))
+
+
+class Store:
+    """The attempts of one user. `note` tells what happened to a damaged file, if there was one.
+
+    Raises:
+        OSError: the folder cannot be written. The message names it and QUIZ_HOME.
+    """
+
+    def __init__(self, path: Path | None = None):
+        self.path = Path(path) if path else folder() / FILE
+        self.note = ""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OSError(f"cannot keep answers in {self.path.parent} ({error.strerror}). Name another folder in QUIZ_HOME.") from None
+        try:
+            self._open()
+        except sqlite3.DatabaseError as error:
+            if _is_busy_or_forbidden(error):
+                raise OSError(f"cannot write {self.path} ({error}). Name another folder in QUIZ_HOME.") from None
+            self._set_aside()
+            self._open()
+
+    def _open(self) -> None:
+        with closing(self._connect()) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+                raise sqlite3.DatabaseError("damaged")
+            connection.executescript(SCHEMA)
+            connection.execute("SELECT item, topic, score, answer, at, session FROM attempts LIMIT 1").fetchall()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=WAIT_S)
+        connection.execute("PRAGMA synchronous = FULL")  # an answer that was acknowledged survives a loss of power
+        return connection
+
+    def _set_aside(self) -> None:
+        """The damaged file gets another name, and so do its companions. Nothing is overwritten."""
+        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+        base = self.path.with_name(f"{self.path.name}.damaged-{stamp}")
+        count = 1
+        while base.exists():
+            count += 1
+            base = self.path.with_name(f"{self.path.name}.damaged-{stamp}-{count}")
+        for tail in ("", "-wal", "-shm"):
+            old = self.path.with_name(self.path.name + tail)
+            if old.exists():
+                old.rename(base.with_name(base.name + tail))
+        self.note = f"The file of your answers was damaged. It lies beside the new one as {base.name}."
+
+    # --- attempts -------------------------------------------------------------------------------
+
+    def add(self, item, score: float, answer, at: datetime | None = None, session: int | None = None) -> None:
+        """Stores one answer. When this returns, it is on disk."""
+        if isinstance(answer, (set, frozenset)):
+            answer = sorted(answer)
+        row = (item.id, item.topic, score, json.dumps(answer, ensure_ascii=False), _text(at or now()), session)
+        self._write("INSERT INTO attempts (item, topic, score, answer, at, session) VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def attempts(self, session: int | None = None) -> list[Attempt]:
+        """All attempts, or those of a session, the oldest first."""
+        query = "SELECT item, topic, score, answer, at, session FROM attempts"
+        rows = self._read(query + (" WHERE session = ?" if session else "") + " ORDER BY id", (session,) if session else ())
+        return [Attempt(i, t, s, json.loads(a), datetime.fromisoformat(at), n) for i, t, s, a, at, n in rows]
+
+    # --- sessions -------------------------------------------------------------------------------
+
+    def begin(self, plan: dict, at: datetime | None = None) -> int:
+        """Notes that a session has begun, so that it can be resumed. Returns its number."""
+        return self._write("INSERT INTO sessions (plan, at) VALUES (?, ?)", (json.dumps(plan), _text(at or now())))
+
+    def end(self, session: int) -> None:
+        self._write("UPDATE sessions SET ended = 1 WHERE id = ?", (session,))
+
+    def unfinished(self) -> tuple[int, dict] | None:
+        """The latest session that was not ended: its number and its plan."""
+        rows = self._read("SELECT id, plan FROM sessions WHERE ended = 0 ORDER BY id DESC LIMIT 1")
+        return (rows[0][0], json.loads(rows[0][1])) if rows else None
+
+    def _write(self, statement: str, values: tuple) -> int:
+        with closing(self._connect()) as connection, connection:
+            return connection.execute(statement, values).lastrowid
+
+    def _read(self, query: str, values: tuple = ()) -> list[tuple]:
+        with closing(self._connect()) as connection:
+            return connection.execute(query, values).fetchall()
+
+
+def existing() -> Store | None:
+    """The store, if anything was ever answered. Does not make a file."""
+    return Store() if (folder() / FILE).exists() else None
+
+
+# --- the schedule -------------------------------------------------------------------------------
+
+
+def schedule(attempts: list[Attempt]) -> dict[str, datetime]:
+    """When each answered item is due again, by FSRS, from its attempts alone.
+
+    Wrong is rated “again”, partly right “hard”, right “good”. There are no steps of minutes: a question that was
+    missed comes back the next day at the earliest, since on the same day one remembers the reply and not the matter.
+    """
+    from fsrs import Card, Rating, Scheduler  # here, so that the start of the quiz does not pay for it
+
+    scheduler = Scheduler(learning_steps=(), relearning_steps=(), enable_fuzzing=False)
+    cards: dict[str, Card] = {}
+    for attempt in sorted(attempts, key=lambda attempt: attempt.at):
+        card = cards.get(attempt.item) or Card(card_id=1, due=attempt.at)
+        rating = Rating.Good if attempt.score == 1 else Rating.Hard if attempt.score >= 0.5 else Rating.Again
+        cards[attempt.item], _ = scheduler.review_card(card, rating, attempt.at)
+    return {item: card.due for item, card in cards.items()}
+
+
+def due(attempts: list[Attempt], at: datetime) -> list[str]:
+    """The items that are due by the end of the day, the longest overdue first."""
+    end_of_day = at.astimezone().replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    dated = sorted((date, item) for item, date in schedule(attempts).items())
+    return [item for date, item in dated if date < end_of_day]
+
+
+def now() -> datetime:
+    """The clock. QUIZ_NOW (ISO 8601) sets it, for rehearsals.
+
+    Raises:
+        ValueError: QUIZ_NOW is not a date.
+    """
+    text = os.environ.get("QUIZ_NOW")
+    if not text:
+        return datetime.now(UTC)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"QUIZ_NOW is {text!r}; a date such as 2026-05-01 or 2026-05-01T09:30 is wanted") from None
+    return moment.astimezone(UTC)
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat()
+
+
+def _is_busy_or_forbidden(error: sqlite3.DatabaseError) -> bool:
+    """Trouble that is not damage: locked, read-only, no space, not a file."""
+    names = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_FULL", "SQLITE_IOERR")
+    return str(getattr(error, "sqlite_errorname", "")).startswith(names)
