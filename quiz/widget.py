@@ -1,0 +1,198 @@
+"""The quiz in a notebook: a widget that asks, and a still page for whoever reads the notebook without a kernel.
+
+The browser (`widget.js`) draws the questions and sends what was chosen or typed, as letters or text, in the forms of
+the terminal. Everything else happens here, in the kernel: answers are understood, graded and recorded.
+"""
+
+import html
+import io
+import sqlite3
+from pathlib import Path
+
+import anywidget
+import traitlets
+from rich.console import Console
+
+from quiz import asking, bank, store, terminal
+from quiz.grading import BadAnswer, grade, key_of
+
+# What to do, where a person chooses and does not type.
+HOW = {
+    "single": "Choose one.",
+    "multiple": "Several are right. Choose them.",
+    "ordering": "Move the steps up or down. The first step stands first.",
+    "matching": "Choose a partner for each. Each partner belongs to one.",
+    "open": "Answer in your own words, then compare with the key points.",
+}
+SIGNS = {"right": "✓", "partly right": "◐", "not right": "✗"}
+HERE = Path(__file__).parent
+
+
+def show(topic: str | None = "lora", level: str | None = None, count: int | None = None, seed: int = 0) -> "Quiz":
+    """The questions of a topic and a level in a notebook, at most `count` of them.
+
+    The seed decides which are asked, in which order, and the order of their choices.
+
+    Raises:
+        ValueError: there is no such topic or level, no question of both, or count is not 1 or more.
+    """
+    if count is not None and (not isinstance(count, int) or count < 1):
+        raise ValueError(f"count is {count!r}; a whole number from 1 on is wanted")
+    names = terminal.plan(topic, level, count, seed, False, ())["items"]
+    return Quiz([asking.question(bank.item(name), seed) for name in names])
+
+
+class Quiz(anywidget.AnyWidget):
+    """Questions in a notebook. Each press of “Check” is one attempt."""
+
+    _esm = HERE / "widget.js"
+    _css = HERE / "widget.css"
+    questions = traitlets.List().tag(sync=True)  # what the browser draws, without the keys
+    progress = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, asked: list[asking.Question]):
+        self.asked = asked
+        self.scores: dict[str, float] = {}  # of the last attempt, by item
+        drawn = [_drawn(one, number, len(asked)) for number, one in enumerate(asked, 1)]
+        super().__init__(questions=drawn, progress=self._progress())
+        self.on_msg(lambda _, message, buffers: self.send(self.reply(message)))
+
+    def reply(self, message: dict) -> dict:
+        """What the browser shows after a button was pressed. Grades and records if the answer can be graded.
+
+        message: `number`, the place of the question; `answer`, a text or letters; for an open question also `marks`,
+            the letters of the key points that were said, or None as long as they are not shown.
+        Returns: `number`, and one of `problem` (a sentence), `points` (the key points) or `lines` (the feedback).
+        """
+        number = message["number"]
+        asked = self.asked[number]
+        try:
+            answer = _understood(asked, message["answer"])
+            if asked.item.kind == "open":
+                if message["marks"] is None:
+                    return {"number": number, "points": list(asked.item.rubric)}
+                answer = asking.marks(asked, message["marks"])
+            result = grade(asked.item, answer)
+        except BadAnswer as error:
+            words = str(error)
+            return {"number": number, "problem": words[:1].upper() + words[1:].rstrip(".") + "."}
+        remark = self._record(asked.item, result.score, answer)
+        return {
+            "number": number,
+            "verdict": result.verdict,
+            "sign": SIGNS[result.verdict],
+            "lines": _feedback(asked, result),
+            "remark": remark,
+        }
+
+    def _record(self, item, score: float, answer) -> str:
+        """Stores the attempt as the terminal does. Returns what the person should know about the store, or nothing."""
+        self.scores[item.id] = score
+        self.progress = self._progress()
+        try:
+            kept = store.Store()
+            kept.add(item, score, answer, store.now())
+        except (OSError, sqlite3.Error, ValueError) as error:
+            return f"This answer was not recorded: {str(error).rstrip('.')}."
+        return kept.note
+
+    def _progress(self) -> str:
+        right = sum(score == 1 for score in self.scores.values())
+        return f"Answered {len(self.scores)} of {len(self.asked)}, {right} right."
+
+    def _repr_mimebundle_(self, **kwargs):
+        """The live widget, and the still page for everything that cannot show one."""
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        return {**data, "text/html": page(self.asked), "text/plain": text(self.asked)}, metadata
+
+
+def _understood(asked: asking.Question, answer: str):
+    """The answer as data. Where letters were chosen and not typed, the words of BadAnswer say what to choose."""
+    try:
+        return asking.understand(asked, answer)
+    except BadAnswer:
+        if asked.choices:
+            raise BadAnswer(f"This cannot be graded yet. {HOW[asked.item.kind]}") from None
+        raise
+
+
+def _drawn(asked: asking.Question, number: int, count: int) -> dict:
+    """A question as the browser needs it. Nothing in it tells the answer."""
+    return {
+        "kind": asked.item.kind,
+        "heading": _heading(asked, number, count),
+        "stem": asked.item.stem,
+        "code": asked.item.code.strip("\n"),
+        "how": HOW.get(asked.item.kind, asked.how),
+        "unit": getattr(asked.item, "unit", ""),
+        "choices": list(asked.choices),
+        "left": list(asked.left),
+    }
+
+
+def _heading(asked: asking.Question, number: int, count: int) -> str:
+    return f"Question {number} of {count}. {bank.TOPICS[asked.item.topic]}, {asked.item.level}."
+
+
+class _Lines:
+    """Keeps what is said, so that notebook and terminal say the same."""
+
+    def __init__(self):
+        self.said = []
+
+    def say(self, text: str = "", style: str = "") -> None:
+        if text:
+            self.said.append(text)
+
+
+def _feedback(asked: asking.Question, result) -> list[str]:
+    lines = _Lines()
+    terminal.feedback(lines, asked, result)
+    return lines.said
+
+
+# --- without a kernel ---------------------------------------------------------------------------
+
+
+def text(asked) -> str:
+    """The questions as the terminal shows them, without keys."""
+    console = Console(file=io.StringIO(), width=100, highlight=False, force_terminal=False, force_jupyter=False)
+    for number, one in enumerate(asked, 1):
+        terminal.show(terminal.Terminal(console), one, f"Question {number} of {len(asked)}")
+    return console.file.getvalue().strip()
+
+
+def page(asked) -> str:
+    """The questions as HTML, each with a folded answer. It needs no script and no style."""
+    return "\n".join(_section(one, _heading(one, number, len(asked))) for number, one in enumerate(asked, 1))
+
+
+def _section(asked: asking.Question, heading: str) -> str:
+    item = asked.item
+    parts = [f"<p><strong>{_marked_up(heading)}</strong></p>", f"<p>{_marked_up(item.stem)}</p>"]
+    if item.code:
+        code = html.escape(item.code.strip("\n"))
+        parts.append(f"<pre><code>{code}</code></pre>")
+    if asked.left:
+        parts.append(_list(asked.left, "1"))
+    if asked.choices:
+        parts.append(_list(asked.choices, "a"))
+    if item.kind == "numeric":
+        parts.append(f"<p>The answer is wanted in {_marked_up(item.unit)}.</p>")
+    key = html.escape(key_of(item)).replace("\n", "<br>")
+    proof = _marked_up(asking.reading(item))
+    parts.append(
+        f"<details><summary>Answer</summary><p><strong>{key}</strong></p>"
+        f"<p>{_marked_up(item.explanation)}</p><p>Proof: {proof}</p></details>"
+    )
+    return f"<section>{''.join(parts)}</section>"
+
+
+def _list(texts, numbering: str) -> str:
+    return f'<ol type="{numbering}">{"".join(f"<li>{_marked_up(one)}</li>" for one in texts)}</ol>'
+
+
+def _marked_up(words: str) -> str:
+    """Escaped text; what stands in backticks is code."""
+    parts = html.escape(words).split("`")
+    return "".join(f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(parts))
