@@ -166,8 +166,10 @@ function render({ model, el }) {
   count();
   model.on("change:progress", count);
   model.on("msg:custom", receive);
-  // JupyterLab would take arrows and letters for its own shortcuts.
-  el.append(make("div", { class: "quiz", "data-lm-suppress-shortcuts": "true" }, ...forms.map(({ form }) => form), progress));
+  // JupyterLab takes arrows, Enter and letters for its own shortcuts. The attribute and the listener keep them here.
+  const quiz = make("div", { class: "quiz", "data-lm-suppress-shortcuts": "true" }, ...forms.map(({ form }) => form), progress);
+  quiz.addEventListener("keydown", (event) => event.stopPropagation());
+  el.append(quiz);
   return () => {
     model.off("change:progress", count);
     model.off("msg:custom", receive);

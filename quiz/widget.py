@@ -16,7 +16,7 @@ from rich.console import Console
 from quiz import asking, bank, store, terminal
 from quiz.grading import BadAnswer, grade, key_of
 
-# What to do, where a person chooses and does not type.
+# What to do, where it differs from the terminal.
 HOW = {
     "single": "Choose one.",
     "multiple": "Several are right. Choose them.",
@@ -107,11 +107,11 @@ class Quiz(anywidget.AnyWidget):
 
 
 def _understood(asked: asking.Question, answer: str):
-    """The answer as data. Where letters were chosen and not typed, the words of BadAnswer say what to choose."""
+    """The answer as data. BadAnswer says what to do here, where it differs from what to type in a terminal."""
     try:
         return asking.understand(asked, answer)
     except BadAnswer:
-        if asked.choices:
+        if asked.item.kind in HOW:
             raise BadAnswer(f"This cannot be graded yet. {HOW[asked.item.kind]}") from None
         raise
 
