@@ -39,7 +39,7 @@ function letters(places) {
 
 function field(question) {
   const id = fresh("field");
-  const input = make("input", { type: "text", id, class: "typed grows", autocomplete: "off", spellcheck: "false" });
+  const input = make("input", { type: "text", id, class: "typed", autocomplete: "off", spellcheck: "false" });
   const label = make("label", { for: id }, question.unit ? `Your answer (${question.unit})` : "Your answer");
   return { rows: [make("div", { class: "row" }, label, input)], read: () => input.value };
 }
@@ -78,12 +78,13 @@ function ordering(question, say) {
 
 function matching(question) {
   const selects = question.left.map(() => make("select", { id: fresh("partner") }));
-  const rows = question.left.map((text, row) => {
+  const cells = question.left.flatMap((text, row) => {
     const options = question.choices.map((choice, place) => make("option", { value: LETTERS[place] }, choice));
     selects[row].append(make("option", { value: "" }, "choose"), ...options);
-    return make("div", { class: "row pair" }, make("label", { for: selects[row].id }, ...marked(text)), selects[row]);
+    return [make("label", { for: selects[row].id }, ...marked(text)), selects[row]];
   });
-  return { rows, read: () => selects.map((select) => select.value).filter(Boolean).join(" ") };
+  const read = () => selects.map((select) => select.value).filter(Boolean).join(" ");
+  return { rows: [make("div", { class: "pairs" }, ...cells)], read };
 }
 
 function controls(question, say) {
@@ -150,9 +151,9 @@ function ask(question, send) {
       const [verdict, ...lines] = reply.lines;
       const css = `verdict ${reply.verdict.split(" ")[0]}`;
       const paragraphs = lines.map((line) => make("p", {}, ...marked(line)));
-      const remark = reply.remark ? [make("p", {}, reply.remark)] : [];
+      const remarks = [reply.remark, reply.progress].filter(Boolean).map((words) => make("p", { class: "dim" }, words));
       const sign = make("span", { "aria-hidden": "true" }, `${reply.sign} `);
-      feedback.replaceChildren(make("p", { class: css }, sign, verdict), ...paragraphs, ...remark);
+      feedback.replaceChildren(make("p", { class: css }, sign, verdict), ...paragraphs, ...remarks);
     }
   };
   return { form, show };
@@ -160,18 +161,18 @@ function ask(question, send) {
 
 function render({ model, el }) {
   const forms = model.get("questions").map((question, number) => ask(question, (said) => model.send({ number, ...said })));
-  const progress = make("p", { role: "status" });
-  const count = () => progress.replaceChildren(model.get("progress"));
+  const progress = make("p", { class: "progress" });
+  const draw = () => progress.replaceChildren(model.get("progress"));
   const receive = (reply) => forms[reply.number].show(reply);
-  count();
-  model.on("change:progress", count);
+  draw();
+  model.on("change:progress", draw);
   model.on("msg:custom", receive);
   // JupyterLab takes arrows, Enter and letters for its own shortcuts. The attribute and the listener keep them here.
   const quiz = make("div", { class: "quiz", "data-lm-suppress-shortcuts": "true" }, ...forms.map(({ form }) => form), progress);
   quiz.addEventListener("keydown", (event) => event.stopPropagation());
   el.append(quiz);
   return () => {
-    model.off("change:progress", count);
+    model.off("change:progress", draw);
     model.off("msg:custom", receive);
   };
 }

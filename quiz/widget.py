@@ -83,6 +83,7 @@ class Quiz(anywidget.AnyWidget):
             "sign": SIGNS[result.verdict],
             "lines": _feedback(asked, result),
             "remark": remark,
+            "progress": self.progress,
         }
 
     def _record(self, item, score: float, answer) -> str:
