@@ -11,6 +11,7 @@ from pathlib import Path
 
 import anywidget
 import traitlets
+from IPython import get_ipython
 from rich.console import Console
 
 from quiz import asking, bank, store, terminal
@@ -28,10 +29,13 @@ SIGNS = {"right": "✓", "partly right": "◐", "not right": "✗"}
 HERE = Path(__file__).parent
 
 
-def show(topic: str | None = "lora", level: str | None = None, count: int | None = None, seed: int = 0) -> "Quiz":
+def show(
+    topic: str | None = "lora", level: str | None = None, count: int | None = None, seed: int = 0
+) -> "Quiz | Page":
     """The questions of a topic and a level in a notebook, at most `count` of them.
 
-    The seed decides which are asked, in which order, and the order of their choices.
+    The seed decides which are asked, in which order, and the order of their choices. Where a program runs the notebook
+    and no person (nbconvert, nbval), this is the still page: a saved widget needs its kernel, and shows nothing later.
 
     Raises:
         ValueError: there is no such topic or level, no question of both, or count is not 1 or more.
@@ -39,7 +43,14 @@ def show(topic: str | None = "lora", level: str | None = None, count: int | None
     if count is not None and (not isinstance(count, int) or count < 1):
         raise ValueError(f"count is {count!r}; a whole number from 1 on is wanted")
     names = terminal.plan(topic, level, count, seed, False, ())["items"]
-    return Quiz([asking.question(bank.item(name), seed) for name in names])
+    asked = [asking.question(bank.item(name), seed) for name in names]
+    return Quiz(asked) if _someone_is_there() else Page(asked)
+
+
+def _someone_is_there() -> bool:
+    """Whether a person can answer: a program that runs a notebook tells the kernel that nobody can type."""
+    kernel = getattr(get_ipython(), "kernel", None)
+    return kernel is None or kernel.get_parent().get("content", {}).get("allow_stdin", True)
 
 
 class Quiz(anywidget.AnyWidget):
@@ -103,8 +114,9 @@ class Quiz(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs):
         """The live widget, and the still page for everything that cannot show one."""
+        still = Page(self.asked)
         data, metadata = super()._repr_mimebundle_(**kwargs)
-        return {**data, "text/html": page(self.asked), "text/plain": text(self.asked)}, metadata
+        return {**data, "text/html": still._repr_html_(), "text/plain": repr(still)}, metadata
 
 
 def _understood(asked: asking.Question, answer: str):
@@ -155,17 +167,21 @@ def _feedback(asked: asking.Question, result) -> list[str]:
 # --- without a kernel ---------------------------------------------------------------------------
 
 
-def text(asked) -> str:
-    """The questions as the terminal shows them, without keys."""
-    console = Console(file=io.StringIO(), width=100, highlight=False, force_terminal=False, force_jupyter=False)
-    for number, one in enumerate(asked, 1):
-        terminal.show(terminal.Terminal(console), one, f"Question {number} of {len(asked)}")
-    return console.file.getvalue().strip()
+class Page:
+    """Questions to be read: as text without keys, or as HTML with folded answers, without scripts."""
 
+    def __init__(self, asked: list[asking.Question]):
+        self.asked = asked
 
-def page(asked) -> str:
-    """The questions as HTML, each with a folded answer. It needs no script and no style."""
-    return "\n".join(_section(one, _heading(one, number, len(asked))) for number, one in enumerate(asked, 1))
+    def __repr__(self) -> str:
+        console = Console(file=io.StringIO(), width=100, highlight=False, force_terminal=False, force_jupyter=False)
+        for number, one in enumerate(self.asked, 1):
+            terminal.show(terminal.Terminal(console), one, f"Question {number} of {len(self.asked)}")
+        return console.file.getvalue().strip()
+
+    def _repr_html_(self) -> str:
+        count = len(self.asked)
+        return "<hr>\n".join(_section(one, _heading(one, number, count)) for number, one in enumerate(self.asked, 1))
 
 
 def _section(asked: asking.Question, heading: str) -> str:
@@ -175,9 +191,9 @@ def _section(asked: asking.Question, heading: str) -> str:
         code = html.escape(item.code.strip("\n"))
         parts.append(f"<pre><code>{code}</code></pre>")
     if asked.left:
-        parts.append(_list(asked.left, "1"))
+        parts.append(_list(asked.left, "decimal"))
     if asked.choices:
-        parts.append(_list(asked.choices, "a"))
+        parts.append(_list(asked.choices, "lower-alpha"))
     if item.kind == "numeric":
         parts.append(f"<p>The answer is wanted in {_marked_up(item.unit)}.</p>")
     key = html.escape(key_of(item)).replace("\n", "<br>")
@@ -186,11 +202,12 @@ def _section(asked: asking.Question, heading: str) -> str:
         f"<details><summary>Answer</summary><p><strong>{key}</strong></p>"
         f"<p>{_marked_up(item.explanation)}</p><p>Proof: {proof}</p></details>"
     )
-    return f"<section>{''.join(parts)}</section>"
+    return "".join(parts)
 
 
 def _list(texts, numbering: str) -> str:
-    return f'<ol type="{numbering}">{"".join(f"<li>{_marked_up(one)}</li>" for one in texts)}</ol>'
+    rows = "".join(f"<li>{_marked_up(one)}</li>" for one in texts)
+    return f'<ol style="list-style-type: {numbering}">{rows}</ol>'
 
 
 def _marked_up(words: str) -> str:
