@@ -167,9 +167,11 @@ function render({ model, el }) {
   draw();
   model.on("change:progress", draw);
   model.on("msg:custom", receive);
-  // JupyterLab takes arrows, Enter and letters for its own shortcuts. The attribute and the listener keep them here.
-  const quiz = make("div", { class: "quiz", "data-lm-suppress-shortcuts": "true" }, ...forms.map(({ form }) => form), progress);
-  quiz.addEventListener("keydown", (event) => event.stopPropagation());
+  const quiz = make("div", { class: "quiz" }, ...forms.map(({ form }) => form), progress);
+  // JupyterLab takes arrows, Enter and letters for its own shortcuts. Ctrl and a letter, such as S to save, it may have.
+  quiz.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" || !(event.ctrlKey || event.metaKey)) event.stopPropagation();
+  });
   el.append(quiz);
   return () => {
     model.off("change:progress", draw);

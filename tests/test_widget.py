@@ -108,6 +108,7 @@ def test_a_partly_right_answer_says_its_share(kind):
     [attempt] = store.Store().attempts()
     assert reply["verdict"] == "partly right" and 0 < attempt.score < 1
     assert reply["lines"][0] == f"Partly right ({attempt.score:.0%})."
+    assert quiz.progress == "Answered 1 of 1, 0 right."
 
 
 @pytest.mark.parametrize(
