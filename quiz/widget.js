@@ -150,10 +150,10 @@ function ask(question, send) {
     } else {
       const [verdict, ...lines] = reply.lines;
       const css = `verdict ${reply.verdict.split(" ")[0]}`;
-      const paragraphs = lines.map((line) => make("p", {}, ...marked(line)));
-      const remarks = [reply.remark, reply.progress].filter(Boolean).map((words) => make("p", { class: "dim" }, words));
+      const paragraphs = [...lines, reply.remark].filter(Boolean).map((line) => make("p", {}, ...marked(line)));
+      const progress = make("p", { class: "dim" }, reply.progress);
       const sign = make("span", { "aria-hidden": "true" }, `${reply.sign} `);
-      feedback.replaceChildren(make("p", { class: css }, sign, verdict), ...paragraphs, ...remarks);
+      feedback.replaceChildren(make("p", { class: css }, sign, verdict), ...paragraphs, progress);
     }
   };
   return { form, show };
