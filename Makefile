@@ -6,12 +6,13 @@ RUN := $(VENV)/bin/python
 NOTEBOOKS ?= notebooks
 READY := $(VENV)/.ready
 
-.PHONY: help check test lab slides reset bench
+.PHONY: help check quiz test lab slides reset bench
 .DEFAULT_GOAL := help
 
 help:  ## show this list
 	@echo "make check               grade your notebooks: what is solved, what is next"
 	@echo "make lab                 open the course in JupyterLab"
+	@echo "make quiz                answer ten questions; make quiz ARGS=\"--topic lora --exam\" chooses"
 	@echo "make slides              the five topics as slides, in the folder slides"
 	@echo "make reset PROBLEM=lora  set the stubs of a problem back to blank (your text is kept)"
 	@echo "make test                run the tests of the course itself"
@@ -19,6 +20,9 @@ help:  ## show this list
 
 check: $(READY)
 	@$(RUN) -m pytest tests/problems -q --no-header --tb=no -rN -p no:nbval -p no:anyio --notebooks "$(NOTEBOOKS)"
+
+quiz: $(READY)
+	@$(RUN) -m quiz $(ARGS)
 
 test: $(READY)
 	@$(RUN) -m ruff check --quiet .

@@ -80,11 +80,12 @@ class Store:
 
     def _open(self) -> None:
         with closing(self._connect()) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
             if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
                 raise sqlite3.DatabaseError("damaged")
+            if connection.execute("SELECT 1 FROM sqlite_master").fetchone():  # not empty: is it ours?
+                connection.execute("SELECT item, topic, score, answer, at, session FROM attempts LIMIT 1").fetchall()
+            connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(SCHEMA)
-            connection.execute("SELECT item, topic, score, answer, at, session FROM attempts LIMIT 1").fetchall()
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=WAIT_S)
@@ -135,8 +136,11 @@ class Store:
         return (rows[0][0], json.loads(rows[0][1])) if rows else None
 
     def _write(self, statement: str, values: tuple) -> int:
-        with closing(self._connect()) as connection, connection:
-            return connection.execute(statement, values).lastrowid
+        try:
+            with closing(self._connect()) as connection, connection:
+                return connection.execute(statement, values).lastrowid
+        except sqlite3.OperationalError as error:  # locked for long, no space left, made read-only
+            raise OSError(f"the answer could not be kept in {self.path} ({error}). Mend that, or set QUIZ_HOME.") from None
 
     def _read(self, query: str, values: tuple = ()) -> list[tuple]:
         with closing(self._connect()) as connection:

@@ -1,6 +1,8 @@
 """The quiz in a terminal: plain lines, in any width, where words carry what colours show."""
 
+import signal
 from collections import defaultdict
+from contextlib import contextmanager
 from datetime import datetime
 from random import Random, SystemRandom
 
@@ -79,7 +81,8 @@ def run(terminal: Terminal, kept: store.Store, session: int, planned: dict) -> N
             if name not in answered:
                 asked = asking.question(bank.item(name), planned["seed"])
                 result, answer = pose(terminal, asked, f"Question {number} of {len(names)}")
-                kept.add(asked.item, result.score, answer, store.now(), session)
+                with _unbroken():
+                    kept.add(asked.item, result.score, answer, store.now(), session)
                 if not planned["exam"]:
                     feedback(terminal, asked, result)
     except (KeyboardInterrupt, EOFError):
@@ -90,12 +93,25 @@ def run(terminal: Terminal, kept: store.Store, session: int, planned: dict) -> N
         return
     kept.end(session)
     if planned["exam"]:
-        for attempt in kept.attempts(session):
+        for attempt in (a for a in kept.attempts(session) if a.item in known):
             item = bank.item(attempt.item)
             show(terminal, asking.question(item, planned["seed"]), "Exam")
             terminal.say(f"Your answer: {_in_words(item, attempt.answer)}")
             feedback(terminal, asking.question(item, planned["seed"]), grade(item, attempt.answer))
     summary(terminal, kept.attempts(session))
+
+
+@contextmanager
+def _unbroken():
+    """Ctrl-C waits for the end of the block: an answer that was given is an answer that is kept."""
+    pressed = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 def show(terminal: Terminal, asked: asking.Question, heading: str) -> None:
@@ -215,7 +231,7 @@ def stats(terminal: Terminal, attempts, at: datetime) -> None:
         terminal.say(f"{title:<{width}}  {bar}")
         terminal.say(f"{right} right, {len(met)} answered, {len(items)} in all; {ready} due today", indent=" " * (width + 2))
     days = len({attempt.at.astimezone().date() for attempt in attempts})
-    terminal.say(f"{len(attempts)} answers on {days} day{'s' * (days > 1)}.")
+    terminal.say(f"{len(attempts)} answer{'s' * (len(attempts) > 1)} on {days} day{'s' * (days > 1)}.")
 
 
 def line(attempts, at: datetime) -> str:

@@ -13,6 +13,7 @@ from grader.judge import grade  # noqa: E402
 from grader.problems import PROBLEMS, ROOT  # noqa: E402
 from grader.report import current, print_course  # noqa: E402
 from grader.submission import SubmissionError, read_pair  # noqa: E402
+from quiz import store, terminal  # noqa: E402
 
 REPORTS = pytest.StashKey[dict]()
 
@@ -50,6 +51,16 @@ def pytest_terminal_summary(config):
     if reports:
         console.print()
         print_course(reports, console, hint=_next_hint(config, current(reports)))
+    console.print(f"\n{_quiz_line()}", markup=False)
+
+
+def _quiz_line() -> str:
+    """How the quiz stands. Trouble with its file never spoils the check of the notebooks."""
+    try:
+        kept = store.existing()
+        return " ".join([terminal.line(kept.attempts() if kept else [], store.now()), kept.note if kept else ""]).strip()
+    except (OSError, ValueError) as error:
+        return f"Quiz: {error}"
 
 
 def _next_hint(config, report) -> tuple[int, str] | None:

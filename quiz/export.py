@@ -1,0 +1,35 @@
+"""The whole bank as one JSON object, for whoever builds on it. `bank/README.md` explains the fields."""
+
+import json
+from typing import Literal
+
+from quiz import bank
+from quiz.register import Erratum, Source, errata, sources
+
+
+class Export(bank.Strict):
+    """What `python -m quiz export` prints. `format` grows when a field is renamed or goes."""
+
+    format: Literal[1] = 1
+    topics: dict[str, str]
+    items: tuple[bank.Item, ...]
+    misconceptions: dict[str, bank.Misconception]
+    errata: dict[str, Erratum]
+    sources: dict[str, Source]
+
+
+def as_json() -> str:
+    """All items with their keys, and what they refer to."""
+    whole = Export(
+        topics=bank.TOPICS,
+        items=tuple(bank.items()),
+        misconceptions=bank.misconceptions(),
+        errata=errata(),
+        sources=sources(),
+    )
+    return whole.model_dump_json(indent=2)
+
+
+def schema() -> str:
+    """The JSON Schema of that object."""
+    return json.dumps(Export.model_json_schema(mode="serialization"), indent=2, ensure_ascii=False)
