@@ -14,7 +14,9 @@ from itertools import combinations
 
 K = 10  # tokens in a hash: about two lines. Shorter runs are shared by chance
 WINDOW = 4  # hashes of which one is kept
-FEWEST = 30  # distinctive fingerprints that a submission needs to be compared, about 15 lines: below, chance could decide
+FEWEST = (
+    30  # distinctive fingerprints that a submission needs to be compared, about 15 lines: below, chance could decide
+)
 USUAL = 0.3  # what more than this share of the room has written does not count …
 RING = 5  # … if these are more than so many: in a small room, a few who copy are a large share
 MOST_TOKENS = 50_000  # of one submission: many times what a problem needs, so that no file takes minutes

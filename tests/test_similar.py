@@ -28,7 +28,18 @@ def room(problem: str) -> dict[str, str]:
 
 def disguised(code: str) -> str:
     """What a copier does: other names of variables, other comments, no docstrings, other texts and blanks."""
-    for name in ("name", "module", "factor", "factors", "problems", "targets", "layers", "bases", "low_rank", "wrapped"):
+    for name in (
+        "name",
+        "module",
+        "factor",
+        "factors",
+        "problems",
+        "targets",
+        "layers",
+        "bases",
+        "low_rank",
+        "wrapped",
+    ):
         code = re.sub(rf"\b{name}\b", f"my_{name}", code)
     code = re.sub(r'""".*?"""', '"mine"', code, flags=re.DOTALL)
     code = re.sub(r"#.*", "# my own thought", code)
@@ -77,7 +88,9 @@ def test_what_a_large_part_of_the_room_writes_accuses_nobody_but_a_ring_of_five_
     assert similar(others | {f"usual{i}": reference for i in range(9)}, "") == []
 
 
-@pytest.mark.parametrize("broken", ["", "'''", "def f(((\\", "x = 'abc", "\x00\ud800", "\t\n  \x0c", '"""\\' * 500, "f'{'"])
+@pytest.mark.parametrize(
+    "broken", ["", "'''", "def f(((\\", "x = 'abc", "\x00\ud800", "\t\n  \x0c", '"""\\' * 500, "f'{'"]
+)
 def test_broken_code_does_not_raise_and_is_not_accused(broken):
     reference = code_of(PROBLEMS["lora"].reference)
     sources = {"a": broken, "b": broken, "c": reference, "d": reference[:-200] + broken}
