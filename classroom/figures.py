@@ -63,7 +63,7 @@ def bars(rows: list[tuple[str, float, str]], name: str, alt: str, *, most: float
         most: the size that fills the width.
     """
     rows = [(textwrap.wrap(_plain(label), 62, max_lines=2, placeholder=" …"), *row) for label, *row in rows[:MOST_BARS]]
-    height = sum(len(lines) + 2 for lines, *_ in rows)  # in lines of text
+    height = sum(0.9 * len(lines) + 2 for lines, *_ in rows)  # in lines of text
     with matplotlib.rc_context(STYLE | {"svg.hashsalt": name}):
         figure = Figure(figsize=(WIDTH, 0.165 * height + 0.1))
         axes = figure.add_axes((0, 0, 1, 1))
@@ -71,12 +71,11 @@ def bars(rows: list[tuple[str, float, str]], name: str, alt: str, *, most: float
         axes.set(xlim=(0, 1.35 * most), ylim=(height, 0))
         top = 0.3
         for lines, size, text in rows:
-            axes.text(0, top, "\n".join(lines), va="top", linespacing=1.15)
-            middle = top + len(lines) + 0.65
+            axes.text(0, top, "\n".join(lines), va="top", linespacing=1.19)
+            middle = top + 0.9 * len(lines) + 0.7
             axes.barh(middle, size, height=0.8, color=BAR)
             axes.text(size + 0.015 * most, middle, text, va="center", fontweight="bold")
-            top += len(lines) + 2
-        axes.vlines(0, 0, height, color=LINE)
+            top += 0.9 * len(lines) + 2
         return _picture(figure, name, alt)
 
 

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from pathlib import Path
 from statistics import median
+from urllib.parse import quote
 
 import jinja2
 from markupsafe import Markup, escape
@@ -16,18 +17,17 @@ from markupsafe import Markup, escape
 from classroom import figures
 from grader.problems import PROBLEMS
 
-STATUS_WORDS = {
-    "passed": "holds",
+STATUS_WORDS = {  # of a check that fails
     "failed": "does not hold",
     "error": "ended with an error",
     "timeout": "did not end in time",
-    "todo": "to do",
 }
 GROUPS = 10  # columns of a figure of scores
 MOST_LINKS = 8  # students that are named beside a mistake. More are in a fold
 
 # Signs that show nothing, but change the order in which others are read: they could make a page lie.
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_COLOUR = re.compile("\x1b\\[[0-9;]*m")  # a terminal's
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\ufff9-\ufffb]")
 _SURROGATE = re.compile("[\ud800-\udfff]")  # half a sign: no file can hold it
 
@@ -133,7 +133,7 @@ def write_pages(
 
 
 def _plain_name(folder: str) -> bool:
-    return bool(folder) and folder not in (".", "..") and not set(folder) & set("/\\:\0")
+    return folder.isprintable() and folder not in ("", ".", "..") and not set(folder) & set("/\\:")
 
 
 def _write(path: Path, text: str) -> None:
@@ -152,7 +152,7 @@ def _write(path: Path, text: str) -> None:
 
 def clean(text: str) -> str:
     """The text without control characters. Signs that change the order of reading are shown by their numbers."""
-    text = _CONTROL.sub("", text.replace("\r\n", "\n"))
+    text = _CONTROL.sub("", _COLOUR.sub("", text))
     text = _SURROGATE.sub("\ufffd", text)
     return _BIDI.sub(lambda sign: f"[U+{ord(sign.group()):04X}]", text)
 
@@ -176,9 +176,14 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"code": code, "count": _count}
+    environment.filters |= {"code": code, "count": _count, "address": _address}
     environment.globals |= {"words": STATUS_WORDS, "most_links": MOST_LINKS}
     return environment
+
+
+def _address(folder: str) -> str:
+    """Where a student's page lies, seen from index.html."""
+    return f"students/{quote(folder, safe='', errors='replace')}.html"
 
 
 def _count(number: int, noun: str, nouns: str = "") -> str:
