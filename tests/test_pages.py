@@ -14,7 +14,7 @@ from grader.problems import PROBLEMS
 
 TITLES = {problem.id: problem.title for problem in PROBLEMS.values()}
 MISTAKE = known_mistakes(PROBLEMS["lora"])["delta_without_scaling"]
-HOSTILE = "</p><script>alert('1')</script> \x1b[31mred\x07 \u202etxt.exe \ud800 \"quoted\" & " + "w" * 2000
+HOSTILE = "</p><script>alert('1')</script> \x1b[31mred\x07 \u202etxt.exe \ud800 \" onload=\"alert(2) & " + "w" * 2000
 VOID = {"meta", "br"}
 
 
@@ -255,7 +255,10 @@ def test_the_hardest_check_is_the_one_that_the_smallest_share_of_those_who_tried
     page = class_page([student(folder) for folder in "abc"], results)
     label = next(figure["aria-label"] for figure in page.all("svg") if "fewest pass" in figure["aria-label"])
     assert label.endswith("What hard asks 33 % (1 of 3); What easy asks 67 % (2 of 3)")
-    assert [th["text"] for th in page.all("th", scope="row")][:2] == ["What hard asks", "What easy asks"]
+    rows = page.text[page.text.index("Check Pass Share") :]
+    assert rows.startswith(
+        "Check Pass Share What hard asks (LoRA, LoRALinear) 1 of 3 33 % What easy asks (LoRA, LoRALinear) 2 of 3 67 %"
+    )
 
 
 def test_a_mistake_counts_each_student_once_and_links_to_their_pages():

@@ -27,7 +27,7 @@ def room(problem: str) -> dict[str, str]:
 
 
 def disguised(code: str) -> str:
-    """What a copier does: other names of variables, other comments, no docstrings, other texts and blanks."""
+    """What a copier does: other names of variables, other comments and texts, no docstrings."""
     for name in (
         "name",
         "module",
@@ -41,7 +41,7 @@ def disguised(code: str) -> str:
         "wrapped",
     ):
         code = re.sub(rf"\b{name}\b", f"my_{name}", code)
-    code = re.sub(r'""".*?"""', '"mine"', code, flags=re.DOTALL)
+    code = re.sub(r'""".*?"""', "", code, flags=re.DOTALL)
     code = re.sub(r"#.*", "# my own thought", code)
     return code.replace("must", "has to").replace(", ", " ,\t").replace("\n\n", "\n\n# so far\n\n\n")
 
@@ -73,7 +73,7 @@ def test_a_part_that_was_copied_and_continued_is_found():
 
 def test_the_hand_out_itself_accuses_nobody():
     blank = given("lora")
-    assert similar({f"s{i}": blank + "\n" * i for i in range(12)}, blank) == []
+    assert similar({"a": blank, "b": blank + "\n\nprint('solved')\n"}, blank) == []
 
 
 def test_a_short_submission_is_never_accused():
@@ -89,7 +89,7 @@ def test_what_a_large_part_of_the_room_writes_accuses_nobody_but_a_ring_of_five_
 
 
 @pytest.mark.parametrize(
-    "broken", ["", "'''", "def f(((\\", "x = 'abc", "\x00\ud800", "\t\n  \x0c", '"""\\' * 500, "f'{'"]
+    "broken", ["", "'''", "def f(((\\", "x = 'abc", "\x00\ud800 + " * 20, "\t\n  \x0c", '"""\\' * 500, "f'{'"]
 )
 def test_broken_code_does_not_raise_and_is_not_accused(broken):
     reference = code_of(PROBLEMS["lora"].reference)
