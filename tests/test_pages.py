@@ -215,7 +215,7 @@ def test_a_class_of_any_size_has_its_page(size):
     page = class_page(students, results)
     assert page.all("h1")[0]["text"] == ("The class: 1 student" if size == 1 else f"The class: {size} students")
     rows = [row for row in page.all("th", scope="row") if row["text"].startswith("Name")]
-    assert [row["text"] for row in rows] == [s["name"] for s in students]
+    assert [row["text"] for row in rows] == [f"{s['name']} {s['folder']}" for s in students]
 
 
 def test_headings_are_in_order_and_tables_and_figures_can_be_heard():
@@ -296,8 +296,8 @@ def test_what_an_instructor_must_look_at_is_named():
         pairs=[("ada-1", "bob-2", 0.934)],
     )
     for text in (
-        "Ada 4 4 Handed in late. Two files.",
-        "Bob not graded 0 LoRA: The file is empty.",
+        "Ada ada-1 4 4 Handed in late. Two files.",
+        "Bob bob-2 not graded 0 LoRA: The file is empty.",
         "Cleo, 77, c@x.org",
         "inbox/x.zip: It is damaged.",
         "Ada, LoRA: It opened a socket.",
