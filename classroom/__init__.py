@@ -1,0 +1,1 @@
+"""For instructors: notebooks handed out, collected and graded."""
