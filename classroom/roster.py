@@ -46,18 +46,21 @@ class Roster:
 
     def match(self, name: str, id: str = "") -> Person | None:
         """The person with this id, else the only one of this name, login or email. None if nobody or several fit."""
-        for known in (self._by_id, self._by_spelling, self._by_email):
-            found = None
-            if known is self._by_id:
-                found = known.get(id.strip()) or known.get(name.strip())
-            elif known is self._by_spelling:
-                people = [person for spelling in spellings(name) for person in known.get(spelling, ())]
-                found = list(dict.fromkeys(people))
-            else:
-                found = known.get(name.strip().casefold())
-            if found:
-                return found[0] if len(found) == 1 else None
-        return None
+        id, name = id.strip(), name.strip()
+        people = (
+            self._by_id.get(id)
+            or self._by_id.get(name)
+            or self._named(name)
+            or self._by_email.get(name.casefold())
+            or []
+        )
+        return people[0] if len(people) == 1 else None
+
+    def _named(self, name: str) -> list[Person]:
+        """Everybody of this name. Where two differ in the order of their names, the order decides."""
+        found = {person: None for spelling in spellings(name) for person in self._by_spelling.get(spelling, ())}
+        exact = [person for person in found if plain_letters(person.name) == plain_letters(name)]
+        return exact or list(found)
 
     @cached_property
     def _by_id(self) -> dict[str, list[Person]]:
@@ -267,7 +270,8 @@ def moodle_gradebook(
     for student in sorted(students, key=lambda student: student.folder):
         if student.folder in known.values():
             continue
-        fresh = {"identifier": f"Participant {student.id}" if student.id.isdecimal() else "", "full name": safe(student.name)}
+        number = student.id if student.platform == "moodle" else ""
+        fresh = {"identifier": f"Participant {number}" if number else "", "full name": safe(student.name)}
         fresh |= {"email address": safe(student.email), "maximum grade": _number(sum(maximum.values()))}
         fresh |= {"last modified (grade)": "-"}
         known[len(rows)] = student.folder
@@ -308,7 +312,8 @@ def canvas_gradebook(
         lines.append(([_exact(old, roster.rows[person.row], column) for column in _CANVAS], known.get(person.row, "")))
     for student in sorted(students, key=lambda student: student.folder):
         if student.folder not in known.values():
-            lines.append(([safe(student.name), student.id, "", safe(student.email), ""], student.folder))
+            number = student.id if student.platform == "canvas" else ""
+            lines.append(([safe(student.name), number, "", safe(student.email), ""], student.folder))
     rows = []
     for who, folder in lines:
         got = {problem: value for problem, value in points.get(folder, {}).items() if value is not None}
