@@ -66,9 +66,14 @@ class Budget:
             raise Refused(f"was not read, since the archive unpacks to more than {_megabytes(LARGEST_SUM)}")
 
 
+def printable(text: str) -> str:
+    """The text without control characters, which a terminal would obey."""
+    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
+
+
 def shown(name: str) -> str:
-    """A name as it may be printed: no control characters, and not endless."""
-    name = "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in name)
+    """A name as messages give it: printable, and not endless."""
+    name = printable(name)
     return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
 
 
@@ -162,7 +167,7 @@ def _read_on_disk(place: Path) -> bytes:
 
 
 @contextmanager
-def zipped(source: Path | BinaryIO, label: str, budget: Budget, refuse: Refuse, above: tuple[str, ...] = ()) -> Iterator[list[File]]:
+def zipped(source: BinaryIO, label: str, budget: Budget, refuse: Refuse, above: tuple[str, ...] = ()) -> Iterator[list[File]]:
     """The files in a zip, sorted by path, to be read while it is open. `above` is put before each path.
 
     Refused if it is no zip, is cut off, or has too many files.
@@ -178,11 +183,8 @@ def zipped(source: Path | BinaryIO, label: str, budget: Budget, refuse: Refuse, 
         yield _members(archive, label, budget, refuse, above)
 
 
-def _check_directory(source: Path | BinaryIO) -> None:
+def _check_directory(source: BinaryIO) -> None:
     """Refused if the zip's list of files is too long to be read at all."""
-    if isinstance(source, Path):
-        with open(source, "rb") as stream:
-            return _check_directory(stream)
     end = source.seek(0, os.SEEK_END)
     source.seek(max(0, end - 66_000))  # where the record of the directory begins, before a comment of at most 65,535 bytes
     tail = source.read()
@@ -191,7 +193,6 @@ def _check_directory(source: Path | BinaryIO) -> None:
     size = int.from_bytes(tail[last + 12 : last + 16], "little") if last >= 0 else 0
     if max([*sizes, 0 if size == 0xFFFFFFFF else size]) > _LARGEST_DIRECTORY:
         raise Refused(f"holds more than {MOST_FILES:,} files")
-    source.seek(0)
 
 
 def _members(archive: zipfile.ZipFile, label: str, budget: Budget, refuse: Refuse, above: tuple[str, ...]) -> list[File]:

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from classroom.archives import Budget, File, Refused, file_on_disk, folder, shown, why_not, zipped
+from classroom.archives import Budget, File, Refused, file_on_disk, folder, printable, shown, why_not, zipped
 from classroom.roster import Person, Roster, plain_letters, spellings
 from grader.problems import PROBLEMS, ROOT
 
@@ -92,7 +92,7 @@ def collect(
                 out.rmdir()  # it is empty
             os.replace(Path(work, "out"), out)
     except OSError as error:
-        raise CollectError(f"{out} cannot be written: {error.strerror}.") from None
+        raise CollectError(f"Nothing was collected: {error.strerror}, at {error.filename or out}.") from None
     collection.folder = out
     return collection
 
@@ -135,16 +135,11 @@ def summary(collection: Collection) -> list[str]:
         names = ", ".join(shown(person["name"]) for person in collection.missing)
         lines.append(f"Nothing came from {len(collection.missing)}: {names}.")
     for student in students:
-        lines += [f"{student.folder}: {shown_sentence(note)}" for note in student.notes]
+        lines += [f"{student.folder}: {printable(note)}" for note in student.notes]
     if collection.unreadable:
         lines.append(f"{_many(len(collection.unreadable), 'file')} left out:")
-        lines += [f"  {shown_sentence(one['where'])} {shown_sentence(one['why'])}." for one in collection.unreadable]
+        lines += [f"  {printable(one['where'])} {printable(one['why'])}." for one in collection.unreadable]
     return lines
-
-
-def shown_sentence(text: str) -> str:
-    """A text as it may be printed, however long."""
-    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
 
 
 def _many(count: int, noun: str) -> str:
@@ -206,7 +201,7 @@ def _labels(archives: list[Path]) -> list[str]:
 _MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>[0-9]+)_assignsubmission_(?P<kind>[a-z]+)_(?P<rest>.*)")
 # `mullerjorg_LATE_12345_67890_lora-1.ipynb`; `anon_xyz` instead of name and id; `_text.html` for a text or a link.
 _CANVAS = re.compile(
-    r"(?:(?P<name>\w+?)_)??(?P<late>LATE_)?(?P<id>[0-9]+|anon_[A-Za-z0-9]+)_"
+    r"(?:(?P<anon_late>LATE_)?(?P<anon>anon_[A-Za-z0-9]+)|(?P<name>\w+?)_(?P<late>LATE_)?(?P<id>[0-9]+))_"
     r"(?:(?P<attachment>[0-9]+)_(?P<rest>.+)|(?P<typed>(?:text|link)\.html))"
 )
 _STEMS = {
@@ -241,16 +236,21 @@ def _claim(path: tuple[str, ...], alone: str) -> _Claim | None:
         if found := _MOODLE.fullmatch(part):
             own = (*filter(None, [found["rest"]]), *path[index + 1 :])
             return _Claim("moodle", found["name"], found["id"], own, typed=found["kind"] != "file")
-    found = _CANVAS.fullmatch(path[0])
-    if found and not any(stem.search(found["name"] or "") or stem.match(path[0], found.end("id") + 1) for stem in _STEMS.values()):
+    if (found := _CANVAS.fullmatch(path[0])) and not _is_chance(found):
+        id, late = found["anon"] or found["id"], bool(found["late"] or found["anon_late"])
         own = (found["rest"] or found["typed"], *path[1:])
-        number = int(found["attachment"] or 0)
-        return _Claim("canvas", found["name"] or found["id"], found["id"], own, bool(found["late"]), number, bool(found["typed"]))
+        return _Claim("canvas", found["name"] or id, id, own, late, int(found["attachment"] or 0), bool(found["typed"]))
     for index, part in enumerate(path):
         if part.casefold() != "notebooks" and (name := _name_in(part, is_file=index == len(path) - 1)):
             own = path if index == len(path) - 1 else path[:index] + path[index + 1 :]
             return _Claim("folder", name, "", own)
     return _Claim("folder", alone, "", path) if alone else None
+
+
+def _is_chance(found: re.Match) -> bool:
+    """Whether a name only looks like Canvas's, since a notebook's name is where Canvas has the student or a number."""
+    before_rest = found.start("attachment") if found["attachment"] else 0
+    return any(stem.search(found["name"] or "") or stem.match(found.string, before_rest) for stem in _STEMS.values())
 
 
 def _name_in(part: str, is_file: bool) -> str:
@@ -270,7 +270,8 @@ def _name_in(part: str, is_file: bool) -> str:
 
 # --- which problem it solves --------------------------------------------------------------------
 
-_TOPICS = {path.stem for path in (ROOT / "notebooks").glob("*.md")} - {problem.notebook for problem in PROBLEMS.values()}
+_NOTEBOOKS = {problem.notebook for problem in PROBLEMS.values()}
+_TOPICS = {path.stem for path in (ROOT / "notebooks").glob("*.md")} - _NOTEBOOKS
 
 
 def _by_name(own: tuple[str, ...]) -> tuple[str, int]:
@@ -295,7 +296,7 @@ def _by_content(text: str) -> str:
 def _without_course(files: list[File]) -> list[File]:
     """The files without those that this course has itself, where a student hands in a copy of it.
 
-    Else solutions/lora.py would count as the student's. The topics' notebooks are left out everywhere.
+    Else solutions/lora.py would count as the student's.
     """
     tops = {file.path[:count] for file in files for count in range(1, len(file.path))}
     roots = {
@@ -305,15 +306,12 @@ def _without_course(files: list[File]) -> list[File]:
     }
 
     def is_of_course(path: tuple[str, ...]) -> bool:
-        if Path(path[-1]).stem in _TOPICS:
-            return True
         at = next((count for count in range(len(path)) if path[:count] in roots), None)
-        return at is not None and path[at] != "notebooks" and (ROOT / path[at]).exists()
+        if at is None:
+            return False
+        return Path(path[-1]).stem in _TOPICS if path[at] == "notebooks" else (ROOT / path[at]).exists()
 
     return [file for file in files if not is_of_course(file.path)]
-
-
-_NOTEBOOKS = {problem.notebook for problem in PROBLEMS.values()}
 
 
 # --- reading ------------------------------------------------------------------------------------
@@ -366,17 +364,21 @@ class _Reading:
                 self._take(file, number, alone=label if file.path[0] == "notebooks" else "", budget=Budget())
         elif archive.suffix.lower() in SUFFIXES:
             self._take(file_on_disk(archive.resolve(), (archive.name,), label), number, "", Budget())
-        else:
+        elif archive.is_file():
             self._read_zip(archive, label, number)
+        else:
+            self.refuse(label, "is no regular file")
 
     def _read_zip(self, archive: Path, label: str, number: int) -> None:
         budget, stem = Budget(), re.sub(r"\s*\([0-9]+\)$", "", archive.stem)
         try:
-            with zipped(archive, label, budget, self.refuse) as files:
+            with open(archive, "rb") as stream, zipped(stream, label, budget, self.refuse) as files:
                 for file in _without_course(_unwrapped(files, stem)):
                     self._take(file, number, stem, budget)
         except Refused as refused:
             self.refuse(label, str(refused))
+        except PermissionError as error:
+            self.refuse(label, f"cannot be read: {error.strerror}")
 
     def _take(self, file: File, number: int, alone: str, budget: Budget, inner: bool = False) -> None:
         claim = _claim(file.path, alone)
@@ -409,10 +411,12 @@ class _Reading:
                 self._take(one, number, alone, budget, inner=True)
 
     def _owner(self, claim: _Claim, number: int) -> _Owner:
-        key = (number, claim.platform, claim.id or min(spellings(claim.name), default=claim.name))
+        key = (number, claim.platform, claim.id, min(spellings(claim.name), default=claim.name))
         return self.owners.setdefault(key, _Owner(number, claim.platform, claim.name, claim.id))
 
     def _candidate(self, file: File, claim: _Claim, suffix: str) -> _Candidate:
+        if any(re.search(rf"(?<!\d){topic}", claim.own[-1]) for topic in _TOPICS):
+            raise _NoAnswer("is a notebook of a topic, not of a problem")
         data = file.read()
         problem, sure = _by_name(claim.own)
         problem = problem or _by_content(data.decode("utf-8", errors="replace"))
@@ -479,7 +483,11 @@ def _grouped(owners: list[_Owner], roster: Roster | None) -> list[_Group]:
     for owner in owners:
         people.setdefault(roster.match(owner.name, owner.id) if roster else None, []).append(owner)
     strangers = people.pop(None, [])
-    groups = [_Group(members, roster, person) for person, members in people.items()]
+    for person, members in people.items():  # of two students of one name, the roster may have only one
+        if not _is_one_student(members):
+            strangers += [owner for owner in members if owner.id != person.id]
+            members[:] = [owner for owner in members if owner.id == person.id]
+    groups = [_Group(members, roster, person) for person, members in people.items() if members]
     for members in _of_one_name(strangers):
         groups += [_Group(one, roster, None) for one in members]
         if len(members) > 1 and len({owner.archive for one in members for owner in one}) > 1:
@@ -510,8 +518,8 @@ def _of_one_name(owners: list[_Owner]) -> Iterator[list[list[_Owner]]]:
 def _is_one_student(owners: list[_Owner]) -> bool:
     """Whether owners of one name can be one student. Canvas's numbers are of the person, Moodle's of the assignment."""
     canvas = {owner.id for owner in owners if owner.platform == "canvas"}
-    in_archive = Counter((owner.archive, owner.platform) for owner in owners)
-    return len(canvas) <= 1 and max(in_archive.values()) == 1
+    in_archive = Counter((owner.archive, owner.platform) for owner in owners if owner.id)
+    return len(canvas) <= 1 and max(in_archive.values(), default=1) == 1
 
 
 def _by_number(owners: list[_Owner]) -> list[list[_Owner]]:

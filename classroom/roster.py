@@ -387,6 +387,8 @@ def safe(text: str) -> str:
 
 
 def _csv(rows: list[list[str]]) -> str:
+    """The rows as text. A bare carriage return would end a row for some readers, so it becomes a line break in quotes."""
     out = io.StringIO(newline="")
+    rows = [[cell.replace("\r\n", "\n").replace("\r", "\n") for cell in row] for row in rows]
     csv.writer(out, lineterminator="\n").writerows(rows)
     return out.getvalue()
