@@ -27,6 +27,7 @@ LONGEST_NAME = 200  # letters
 _LARGEST_DIRECTORY = 10_000_000  # bytes of a zip's list of files: 20,000 entries have 2 to 4 million
 
 _DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])\s*(\..*)?", re.IGNORECASE)
+_LINK = "is a link, and links are not followed"
 _IGNORED = {"__MACOSX", "__pycache__", "node_modules", "site-packages"}
 _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, OverflowError, RuntimeError)
 
@@ -121,7 +122,7 @@ def folder(root: Path, label: str, refuse: Refuse) -> list[File]:
             path, where = (*inside, name), "/".join((label, *map(shown, (*inside, name))))
             if _is_ignored(path) and not why_not(name):
                 continue
-            reason = why_not(name) or _why_not_on_disk(Path(at, name), is_folder=name in folders)
+            reason = why_not(name) or (_LINK if _is_link(Path(at, name)) else None)
             if reason:
                 refuse(where, reason)
             elif name not in folders:
@@ -138,14 +139,6 @@ def _is_link(place: Path) -> bool:
     """Symbolic links, and the junctions of Windows."""
     info = place.lstat()
     return stat.S_ISLNK(info.st_mode) or getattr(info, "st_reparse_tag", 0) == 0xA0000003
-
-
-def _why_not_on_disk(place: Path, is_folder: bool) -> str | None:
-    if _is_link(place):
-        return "is a link, and links are not followed"
-    if not is_folder and not stat.S_ISREG(place.lstat().st_mode):
-        return "is no regular file"
-    return None
 
 
 def _read_on_disk(place: Path) -> bytes:
@@ -199,7 +192,7 @@ def _members(archive: zipfile.ZipFile, label: str, budget: Budget, refuse: Refus
     infos = archive.infolist()
     if len(infos) > MOST_FILES:
         raise Refused(f"holds more than {MOST_FILES:,} files")
-    overlapping = _overlapping(archive, infos)
+    overlapping = _overlapping(infos)
     found = []
     for index, info in enumerate(infos):
         name = _name(info)
@@ -223,13 +216,13 @@ def _name(info: zipfile.ZipInfo) -> str:
             name = name.encode("cp437").decode("utf-8")
         except UnicodeError:
             pass  # really cp437
-    return unicodedata.normalize("NFC", name)
+    return name
 
 
 def _why_not_member(info: zipfile.ZipInfo, overlaps: bool) -> str | None:
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind == stat.S_IFLNK:
-        return "is a link, and links are not followed"
+        return _LINK
     if kind not in (0, stat.S_IFREG):
         return "is no regular file"
     if overlaps:
@@ -237,8 +230,8 @@ def _why_not_member(info: zipfile.ZipInfo, overlaps: bool) -> str | None:
     return None
 
 
-def _overlapping(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> set[int]:
-    """The members, by index, whose bytes in the zip overlap those of another one or the list of files."""
+def _overlapping(infos: list[zipfile.ZipInfo]) -> set[int]:
+    """The members, by index, whose bytes in the zip overlap those of another one."""
     bad, end, owner = set(), 0, -1
     for index in sorted(range(len(infos)), key=lambda index: infos[index].header_offset):
         info = infos[index]
@@ -246,8 +239,6 @@ def _overlapping(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> set[
             bad |= {index, owner}
         # The local header has at least 30 bytes and the name.
         stop = info.header_offset + 30 + len(info.orig_filename) + info.compress_size
-        if stop > archive.start_dir:
-            bad.add(index)
         if stop > end:
             end, owner = stop, index
     return bad

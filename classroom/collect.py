@@ -12,6 +12,7 @@ import json
 import os
 import re
 import tempfile
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -169,7 +170,7 @@ def _collect_into(work: Path, archives: list[Path], roster: Roster | None, tell:
     collection = Collection(work / "out", [], unreadable=reading.unreadable)
     collection.folder.mkdir()
     groups = _grouped(list(reading.owners.values()), roster)
-    used = {INDEX.casefold()}
+    used: set[str] = set()
     for group in sorted(groups, key=lambda group: (_slug(group.name), group.id, group.name)):
         if group.is_somebody:
             collection.students.append(_placed(group, collection, used))
@@ -208,8 +209,9 @@ _STEMS = {
     problem.id: re.compile(problem.notebook.replace("_", r"[_\s-]"), re.IGNORECASE) for problem in PROBLEMS.values()
 }
 _WORDS = {id: re.compile(rf"(?<![a-z]){id}(?![a-z])", re.IGNORECASE) for id in PROBLEMS}
-# A number that a browser or a platform puts behind a name.
-_COUNTER = r"(?:[-_ ][0-9]{1,2}|\s*\([0-9]+\)|[-_ ]+copy)*"
+# What a browser or a platform puts behind a name. Other numbers may be the student's.
+_COUNTER = r"(?:-[0-9]{1,2}(?![0-9])|\s*\([0-9]+\)|[-_ ]+copy)*"
+_COPY = re.compile(r"(?:\s*\([0-9]+\)|[-_ ]+copy)+$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -265,7 +267,7 @@ def _name_in(part: str, is_file: bool) -> str:
     if is_file and text == part:
         for word in _WORDS.values():
             text = re.sub(word.pattern + _COUNTER, " ", text, flags=re.IGNORECASE)
-    return re.sub(r"[_\s]+", " ", re.sub(rf"{_COUNTER}$", "", text) if is_file else text).strip(" -.,")
+    return re.sub(r"[_\s]+", " ", _COPY.sub("", text) if is_file else text).strip(" -.,")
 
 
 # --- which problem it solves --------------------------------------------------------------------
@@ -458,7 +460,7 @@ class _Group:
 
     @property
     def name(self) -> str:
-        return self.person.name if self.person else self.owners[0].name
+        return unicodedata.normalize("NFC", self.person.name if self.person else self.owners[0].name)
 
     @property
     def ids(self) -> list[str]:

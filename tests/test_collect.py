@@ -149,11 +149,36 @@ def test_canvas_zip(place):
     assert double["left"] == ["submissions.zip/mullerjorg_LATE_12345_67890_08_problem_lora-1.ipynb"]
 
 
+def test_of_two_uploads_the_later_one_is_taken_whatever_its_name(place):
+    members = ("li_5_99_08_problem_lora.ipynb", "old"), ("li_5_100_Untitled.ipynb", LORA)
+    collect([zip_of(place / "in" / "a.zip", *members)], place / "out")
+    assert files(place / "out") == {"li-5/08_problem_lora.ipynb": LORA}
+
+
 @pytest.mark.parametrize("name", ["alice_2024_06_problem_sft.ipynb", "06_problem_sft_2024_11_alice.ipynb"])
 def test_a_name_with_numbers_is_not_canvas(place, name):
     put(place / "in", name)
     student = only(collect([place / "in"], place / "out"))
     assert student.platform == "folder" and "alice" in student.name and student.files == {"sft": ["06_problem_sft.ipynb"]}
+
+
+@pytest.mark.parametrize(
+    "name, student",
+    [
+        ("06_problem_sft (1) alice.ipynb", "alice"),
+        ("alice-06_problem_sft-12.ipynb", "alice"),
+        ("06_problem_sft_12.ipynb", "12"),
+        ("06_problem_sft_12345678_Bo.ipynb", "12345678 Bo"),
+        ("student_12 - Copy.ipynb", "student 12"),
+        ("Lora Smith/06_problem_sft.ipynb", "Lora Smith"),
+        ("Lora_Smith_06_problem_sft.ipynb", "Lora Smith"),
+        ("Zoe\u0308_06_problem_sft.ipynb", "Zo\u00eb"),
+    ],
+)
+def test_the_students_name_in_the_name_of_a_file(place, name, student):
+    put(place / "in", name, json.dumps({"cells": [{"source": "import torch\ndef collate(): pass"}]}))
+    found = only(collect([place / "in"], place / "out"))
+    assert (found.name, list(found.files)) == (student, ["sft"])
 
 
 def test_clones_of_the_course(place):
@@ -329,14 +354,11 @@ def test_folder_names_are_safe_and_unique(place):
 
 
 def test_folders_differ_also_where_case_does_not_count(place):
-    archive = zip_of(
-        place / "in" / "a.zip",
-        *((MOODLE.format(name=name, id=1, rest="/06_problem_sft.py"), name) for name in ("Ann 1", "ANN_1", "Ann - 1.")),
-        ("aNN_1_06_problem_sft.py", "x"),
-        (MOODLE.format(name="Collected.json", id=1, rest="/06_problem_sft.py"), "y"),
-    )
+    names = ("Ann 1", "ANN_1", "Ann - 1.")
+    members = [(MOODLE.format(name=name, id=number, rest="/06_problem_sft.py"), name) for number, name in enumerate(names)]
+    archive = zip_of(place / "in" / "a.zip", *members, ("aNN_1_0_06_problem_sft.py", "x"))
     folders = [student.folder for student in collect([archive], place / "out").students]
-    assert len({folder.casefold() for folder in folders}) == len(folders) and "collected.json" not in folders
+    assert len({folder.casefold() for folder in folders}) == len(folders) == 4
 
 
 def test_a_windows_device_is_no_folder_name(place):
@@ -514,6 +536,15 @@ def test_links_and_pipes_in_a_folder(place):
     }
 
 
+def test_a_file_that_becomes_a_link_is_not_read(place):
+    secret, path = put(place / "in", "secret.py", "secret"), put(place / "in", "class/ann.py")
+    (file,) = limits.folder(place / "in" / "class", "class", lambda where, why: None)
+    path.unlink()
+    path.symlink_to(secret)
+    with pytest.raises(limits.Refused):
+        file.read()
+
+
 def test_names_on_disk_are_looked_at_too(place):
     put(place / "in", "bob\n06_problem_sft.py")
     put(place / "in", "nul/06_problem_sft.py")
@@ -551,6 +582,12 @@ def test_a_size_that_is_not_as_claimed(place, claimed):
     with_header(archive, 22, 24, claimed)
     found = reasons(collect([archive], place / "out"))
     assert found == {"a.zip/bob/06_problem_sft.py": f"claims {claimed:,} bytes and has 1,900"}
+
+
+def test_a_file_that_claims_to_be_too_large_costs_no_time(place):
+    archive = zip_of(place / "in" / "a.zip", ("bob/06_problem_sft.py", "x"))
+    with_header(archive, 22, 24, 20_000_001)
+    assert reasons(collect([archive], place / "out")) == {"a.zip/bob/06_problem_sft.py": "is larger than 20 MB"}
 
 
 def test_a_checksum_of_the_claimed_bytes_hides_nothing(place):

@@ -84,6 +84,10 @@ def test_encodings_and_delimiters(tmp_path, encoding, delimiter):
     assert [(p.name, p.id, p.email) for p in roster.people] == [("Müller, Jörg; the 2nd", "1", "jm@example.org")]
 
 
+def test_a_delimiter_in_quotes_does_not_count(tmp_path):
+    assert roster_of(tmp_path, 'name;"a, b, c, d";id\nAnn;;1\n').people[0].id == "1"
+
+
 def test_excels_line_with_the_separator(tmp_path):
     assert roster_of(tmp_path, "sep=;\nname;id\nAnn;1\n").people[0].id == "1"
 
