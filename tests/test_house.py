@@ -6,8 +6,8 @@ import pytest
 
 from grader.problems import ROOT
 
-OWN = {"lab", "grader", "quiz", "solutions", "tests"}
-MAY_IMPORT = {"solutions": set(), "lab": set(), "quiz": set(), "grader": {"lab", "solutions"}}
+OWN = {"lab", "grader", "quiz", "solutions", "tests", "classroom"}
+MAY_IMPORT = {"solutions": set(), "lab": set(), "quiz": set(), "grader": {"lab", "solutions"}, "classroom": {"grader"}}
 
 
 def imported(path) -> set[str]:

@@ -12,7 +12,10 @@ def wrong(text):
     return {"text": text, "belief": "x", "reply": "x"}
 
 
-def single(stem="What does LoRA write as a product?", options=(TRUE, wrong("the weight"), wrong("the state")), name="one"):
+OPTIONS = (TRUE, wrong("the weight"), wrong("the state"))
+
+
+def single(stem="What does LoRA write as a product?", options=OPTIONS, name="one"):
     return bank._item.validate_python(
         {"id": name, "topic": "lora", "kind": "single", "level": "expert", "stem": stem, "options": options,
          "explanation": "So.", "sources": ["lora"]}

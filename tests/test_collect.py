@@ -1,0 +1,714 @@
+"""Submissions as instructors really have them, and archives made to do harm."""
+
+import io
+import json
+import os
+import stat
+import struct
+import zipfile
+import zlib
+
+import pytest
+
+from classroom import archives as limits
+from classroom.collect import CollectError, collect, load, summary
+from classroom.roster import read_roster
+
+LORA = json.dumps({"cells": [{"source": ["def inject_lora(model):\n", "    pass\n"]}], "nbformat": 4})
+MOODLE = "{name}_{id}_assignsubmission_file_{rest}"
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A folder to work in. Whatever a test does, nothing may appear beside `in` and `out`."""
+    (tmp_path / "in").mkdir()
+    yield tmp_path
+    assert {path.name for path in tmp_path.iterdir()} <= {"in", "out"}
+
+
+def member(name, date=(2026, 5, 1, 10, 0, 0), mode=0):
+    info = zipfile.ZipInfo(name, date)
+    info.external_attr, info.compress_type = mode << 16, zipfile.ZIP_DEFLATED
+    return info
+
+
+def zip_of(path, *members):
+    """A zip of (name or ZipInfo, content) pairs."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members:
+            archive.writestr(name if isinstance(name, zipfile.ZipInfo) else member(name), content)
+    return path
+
+
+def zip_bytes(*members):
+    buffer = io.BytesIO()
+    zip_of(buffer, *members)
+    return buffer.getvalue()
+
+
+def put(root, name, text="x"):
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def files(out):
+    """Paths and texts of all that lies in a collection, without the index."""
+    found = {path.relative_to(out).as_posix(): path.read_text() for path in out.rglob("*") if path.is_file()}
+    del found["collected.json"]
+    return found
+
+
+def reasons(collection):
+    return {one["where"]: one["why"] for one in collection.unreadable}
+
+
+def only(collection):
+    (student,) = collection.students
+    return student
+
+
+# --- what instructors have ----------------------------------------------------------------------
+
+
+def test_a_folder_of_everybodys_notebooks(place):
+    put(place / "in", "alice_06_problem_sft.ipynb", "a")
+    put(place / "in", "Bob Smith 08_problem_lora (1).ipynb", "b")
+    put(place / "in", "bob_smith-08-problem-lora.md", "b2")
+    put(place / "in", "lora_carla.PY", "c")
+    put(place / "in", "dan/Untitled.ipynb", LORA)
+    put(place / "in", "erik/lora/solution.py", "e")
+    put(place / "in", "erik/sft/solution.py", "e2")
+    put(place / "in", "08_problem_lora/Zoë.ipynb", "z")
+    collection = collect([place / "in"], place / "out")
+    assert files(place / "out") == {
+        "alice/06_problem_sft.ipynb": "a",
+        "bob-smith/08_problem_lora.ipynb": "b",
+        "bob-smith/08_problem_lora.md": "b2",
+        "carla/08_problem_lora.py": "c",
+        "dan/08_problem_lora.ipynb": LORA,
+        "erik/06_problem_sft.py": "e2",
+        "erik/08_problem_lora.py": "e",
+        "zoe/08_problem_lora.ipynb": "z",
+    }
+    assert [student.name for student in collection.students] == ["alice", "Bob Smith", "carla", "dan", "erik", "Zoë"]
+    assert collection.students[1].files == {"lora": ["08_problem_lora.ipynb", "08_problem_lora.md"]}
+    assert not collection.unreadable and not collection.doubles
+
+
+@pytest.mark.parametrize("rest", ["08_problem_lora.ipynb", "/08_problem_lora.ipynb", "/my/08_problem_lora.ipynb"])
+def test_moodles_zip_flat_and_in_folders(place, rest):
+    archive = zip_of(
+        place / "in" / "CS101-LoRA-55.zip",
+        (MOODLE.format(name="Jörg Müller", id=1234567, rest=rest), "j"),
+        (MOODLE.format(name="Ann van Li", id=8, rest=rest.replace("ipynb", "py")), "a"),
+        ("Ann van Li_8_assignsubmission_onlinetext_/onlinetext.html", "hello"),
+        ("Ann van Li_8_assignsubmission_file_/report.pdf", "hello"),
+    )
+    collection = collect([archive], place / "out")
+    assert files(place / "out") == {"ann-van-li-8/08_problem_lora.py": "a", "jorg-muller-1234567/08_problem_lora.ipynb": "j"}
+    ann, jorg = collection.students
+    assert (jorg.name, jorg.id, jorg.platform, jorg.notes) == ("Jörg Müller", "1234567", "moodle", [])
+    assert [note.rpartition("/")[2] for note in ann.notes] == ["report.pdf is no notebook.", "onlinetext.html is a text typed on the platform, not a file."]
+
+
+def test_moodles_zip_unpacked_by_hand(place):
+    put(place / "in", "CS101/Ann Li_8_assignsubmission_file_/06_problem_sft.ipynb")
+    assert only(collect([place / "in"], place / "out")).folder == "ann-li-8"
+
+
+def test_somebody_who_uploaded_only_a_pdf_is_listed(place):
+    archive = zip_of(place / "in" / "a.zip", (MOODLE.format(name="Ann Li", id=8, rest="/report.pdf"), "x"))
+    student = only(collect([archive], place / "out"))
+    assert student.files == {} and "report.pdf is no notebook" in student.notes[0]
+
+
+def test_canvas_zip(place):
+    archive = zip_of(
+        place / "in" / "submissions.zip",
+        ("mullerjorg_LATE_12345_67890_08_problem_lora-1.ipynb", "old"),
+        ("mullerjorg_LATE_12345_67999_08_problem_lora-2.ipynb", "new"),
+        ("mullerjorg_LATE_12345_67100_08_problem_lora.md", "text"),
+        ("lópez_garcíamaría_777_1_Untitled.ipynb", LORA),
+        ("smithbob_5_text.html", "typed"),
+        ("anon_a1B2c_44_06_problem_sft.ipynb", "who"),
+    )
+    collection = collect([archive], place / "out")
+    assert files(place / "out") == {
+        "anon-a1b2c-anon-a1b2c/06_problem_sft.ipynb": "who",
+        "lopez-garciamaria-777/08_problem_lora.ipynb": LORA,
+        "mullerjorg-12345/08_problem_lora.ipynb": "new",
+        "mullerjorg-12345/08_problem_lora.md": "text",
+    }
+    by_name = {student.name: student for student in collection.students}
+    assert by_name["mullerjorg"].late and not by_name["smithbob"].late
+    assert "typed on the platform" in by_name["smithbob"].notes[0]
+    (double,) = collection.doubles
+    assert double["taken"].endswith("67999_08_problem_lora-2.ipynb")
+    assert double["left"] == ["submissions.zip/mullerjorg_LATE_12345_67890_08_problem_lora-1.ipynb"]
+
+
+def test_of_two_uploads_the_later_one_is_taken_whatever_its_name(place):
+    members = ("li_5_99_08_problem_lora.ipynb", "old"), ("li_5_100_Untitled.ipynb", LORA)
+    collect([zip_of(place / "in" / "a.zip", *members)], place / "out")
+    assert files(place / "out") == {"li-5/08_problem_lora.ipynb": LORA}
+
+
+@pytest.mark.parametrize("name", ["alice_2024_06_problem_sft.ipynb", "06_problem_sft_2024_11_alice.ipynb"])
+def test_a_name_with_numbers_is_not_canvas(place, name):
+    put(place / "in", name)
+    student = only(collect([place / "in"], place / "out"))
+    assert student.platform == "folder" and "alice" in student.name and student.files == {"sft": ["06_problem_sft.ipynb"]}
+
+
+@pytest.mark.parametrize(
+    "name, student",
+    [
+        ("06_problem_sft (1) alice.ipynb", "alice"),
+        ("alice-06_problem_sft-12.ipynb", "alice"),
+        ("06_problem_sft_12.ipynb", "12"),
+        ("06_problem_sft_12345678_Bo.ipynb", "12345678 Bo"),
+        ("student_12 - Copy.ipynb", "student 12"),
+        ("Lora Smith/06_problem_sft.ipynb", "Lora Smith"),
+        ("Lora_Smith_06_problem_sft.ipynb", "Lora Smith"),
+        ("Zoe\u0308_06_problem_sft.ipynb", "Zo\u00eb"),
+    ],
+)
+def test_the_students_name_in_the_name_of_a_file(place, name, student):
+    put(place / "in", name, json.dumps({"cells": [{"source": "import torch\ndef collate(): pass"}]}))
+    found = only(collect([place / "in"], place / "out"))
+    assert (found.name, list(found.files)) == (student, ["sft"])
+
+
+def test_clones_of_the_course(place):
+    for path in (
+        "notebooks/08_problem_lora.ipynb",
+        "notebooks/03_lora.ipynb",
+        "notebooks/.ipynb_checkpoints/08_problem_lora.ipynb",
+        "solutions/lora.py",
+        "solutions/peft.py",
+        "grader/problems.py",
+        "tests/variants/lora/other.py",
+        ".git/08_problem_lora.ipynb",
+        ".venv/lib/06_problem_sft.py",
+        "node_modules/06_problem_sft.py",
+        "README.md",
+        "Makefile",
+    ):
+        put(place / "in", f"carla/{path}", path)
+    put(place / "in", "carla/mine/06_problem_sft.py", "own")
+    student = only(collect([place / "in"], place / "out"))
+    assert files(place / "out") == {"carla/06_problem_sft.py": "own", "carla/08_problem_lora.ipynb": "notebooks/08_problem_lora.ipynb"}
+    assert student.notes == []
+
+
+def test_a_zip_inside_the_zip_is_opened_once(place):
+    deepest = zip_bytes(("08_problem_lora.ipynb", "deep"))
+    inner = zip_bytes(("hw/08_problem_lora.ipynb", "j"), ("__MACOSX/hw/._08_problem_lora.ipynb", "m"), ("hw/more.zip", deepest))
+    archive = zip_of(place / "in" / "a.zip", (MOODLE.format(name="Ann Li", id=8, rest="/hw.zip"), inner))
+    student = only(collect([archive], place / "out"))
+    assert files(place / "out") == {"ann-li-8/08_problem_lora.ipynb": "j"}
+    assert "zip inside a zip" in student.notes[0]
+
+
+def test_a_zip_of_a_folder_and_a_zip_of_one_student(place):
+    class_zip = zip_of(place / "in" / "group.zip", ("group/ann/06_problem_sft.py", "a"), ("group/bob/06_problem_sft.py", "b"))
+    eve_zip = zip_of(place / "in" / "eve.zip", ("06_problem_sft.py", "e"))
+    collect([class_zip, eve_zip], place / "out")
+    assert files(place / "out") == {f"{name}/06_problem_sft.py": name[0] for name in ("ann", "bob", "eve")}
+
+
+def test_single_notebooks_and_files_without_a_student(place):
+    one = put(place / "in", "ann_06_problem_sft.ipynb")
+    other = put(place / "in", "06_problem_sft (1).ipynb")
+    collection = collect([one, other], place / "out")
+    assert only(collection).name == "ann"
+    assert "whose it is" in reasons(collection)["06_problem_sft (1).ipynb"]
+
+
+def test_a_pair_keeps_its_dates_so_that_the_newer_counts(place):
+    name = MOODLE.format(name="Ann Li", id=8, rest="/08_problem_lora")
+    archive = zip_of(
+        place / "in" / "a.zip",
+        (member(f"{name}.ipynb", (2026, 5, 1, 10, 0, 0)), "i"),
+        (member(f"{name}.md", (2026, 5, 1, 10, 0, 2)), "m"),
+    )
+    student = only(collect([archive], place / "out"))
+    times = [(place / "out" / student.folder / file).stat().st_mtime for file in student.files["lora"]]
+    assert times == [1777629600, 1777629602]
+
+
+def test_a_folder_keeps_its_dates_too(place):
+    path = put(place / "in", "ann/08_problem_lora.md")
+    os.utime(path, ns=(5, 1_700_000_000_123_456_000))
+    collect([place / "in"], place / "out")
+    assert (place / "out/ann/08_problem_lora.md").stat().st_mtime_ns == 1_700_000_000_123_456_000
+
+
+def test_of_two_files_the_better_name_and_then_the_newer_is_taken(place):
+    for name, time in (("a/08_problem_lora.py", 5), ("b/08_problem_lora.py", 9), ("lora_scratch.py", 20), ("c/08_problem_lora.py", 1)):
+        os.utime(put(place / "in" / "ann", name, name), (time, time))
+    collection = collect([place / "in"], place / "out")
+    assert files(place / "out") == {"ann/08_problem_lora.py": "b/08_problem_lora.py"}
+    assert len(collection.doubles[0]["left"]) == 3 and "ann/lora_scratch.py" in only(collection).notes[0]
+
+
+def test_equal_copies_are_no_doubles(place):
+    put(place / "in", "ann/08_problem_lora.py", "same")
+    put(place / "in", "ann/old/08_problem_lora.py", "same")
+    assert collect([place / "in"], place / "out").doubles == []
+
+
+def test_a_notebook_beside_a_python_file_is_told(place):
+    put(place / "in", "ann/08_problem_lora.py")
+    put(place / "in", "ann/08_problem_lora.ipynb")
+    student = only(collect([place / "in"], place / "out"))
+    assert student.files == {"lora": ["08_problem_lora.ipynb", "08_problem_lora.py"]}
+    assert "which one counts" in student.notes[0]
+
+
+def test_the_content_tells_the_problem_and_is_not_run(place):
+    put(place / "in", "ann/solution.py", f"open({str(place / 'harm')!r}, 'w')\nclass Adapter: ...\ndef add_adapters(): (((")
+    put(place / "in", "bob/solution.py", "print(1)")
+    put(place / "in", "carla/all.py", "def collate(): ...\ndef merge_lora(): ...\n")
+    collection = collect([place / "in"], place / "out")
+    assert only(collection).files == {"peft": ["07_problem_peft.py"]}
+    assert reasons(collection) == {"in/bob/solution.py": "belongs to no problem", "in/carla/all.py": "belongs to no problem"}
+
+
+def test_a_topics_notebook_is_no_answer(place):
+    archive = zip_of(place / "in" / "a.zip", (MOODLE.format(name="Ann Li", id=8, rest="/03_lora.ipynb"), LORA))
+    student = only(collect([archive], place / "out"))
+    assert student.files == {} and "notebook of a topic" in student.notes[0]
+
+
+# --- several archives, and the roster -----------------------------------------------------------
+
+
+def test_one_student_in_two_archives_is_one_folder(place):
+    """Moodle gives another number for each assignment."""
+    first = zip_of(place / "in" / "sft.zip", (MOODLE.format(name="Ann Li", id=8, rest="/06_problem_sft.py"), "s"))
+    second = zip_of(place / "in" / "lora.zip", (MOODLE.format(name="Ann Li", id=19, rest="/08_problem_lora.py"), "l"))
+    student = only(collect([first, second], place / "out"))
+    assert student.folder == "ann-li-8" and set(student.files) == {"sft", "lora"}
+    assert "8, 19" in student.notes[0]
+
+
+def test_two_students_of_one_name_stay_apart(place):
+    first = zip_of(
+        place / "in" / "sft.zip",
+        (MOODLE.format(name="Ann Li", id=8, rest="/06_problem_sft.py"), "s8"),
+        (MOODLE.format(name="Ann Li", id=9, rest="/06_problem_sft.py"), "s9"),
+    )
+    second = zip_of(place / "in" / "lora.zip", (MOODLE.format(name="Ann Li", id=19, rest="/08_problem_lora.py"), "l"))
+    collection = collect([first, second], place / "out")
+    assert [student.id for student in collection.students] == ["19", "8", "9"]
+    assert all("kept apart" in student.notes[0] for student in collection.students)
+
+
+def test_canvas_numbers_are_of_the_person(place):
+    first = zip_of(place / "in" / "a.zip", ("liann_5_100_06_problem_sft.py", "5"), ("bob_7_101_06_problem_sft.py", "7"))
+    second = zip_of(place / "in" / "b.zip", ("liann_6_102_08_problem_lora.py", "6"), ("bob_7_103_08_problem_lora.py", "7"))
+    collection = collect([first, second], place / "out")
+    assert [(student.folder, len(student.files)) for student in collection.students] == [("bob-7", 2), ("liann-5", 1), ("liann-6", 1)]
+
+
+def test_the_roster_names_the_students_and_who_is_missing(place):
+    roster = put(place / "in", "list.csv", 'Student,ID,SIS Login ID,Section\n"Müller, Jörg",12345,jm,A\n"Li, Ann",6,al,A\n"Ray, Bob",7,br,A\n')
+    archive = zip_of(place / "in" / "a.zip", ("mullerjorg_12345_1_06_problem_sft.py", "x"), ("stranger_9_1_06_problem_sft.py", "x"))
+    put(place / "in", "more/al/08_problem_lora.py")
+    collection = collect([archive, place / "in" / "more"], place / "out", read_roster(roster))
+    assert [(s.folder, s.name, s.email) for s in collection.students] == [
+        ("li-ann-6", "Li, Ann", "al"),
+        ("muller-jorg-12345", "Müller, Jörg", "jm"),
+        ("stranger-9", "stranger", ""),
+    ]
+    assert collection.missing == [{"name": "Ray, Bob", "id": "7", "email": "br"}]
+    assert "roster has nobody" in collection.students[2].notes[0] and not collection.students[1].notes
+    assert "Nothing came from 1: Ray, Bob." in summary(collection)
+
+
+def test_a_login_and_a_name_may_be_one_person(place):
+    roster = put(place / "in", "list.csv", "name,email,id\nAnn Li,al@example.org,4\n")
+    put(place / "in", "class/al/08_problem_lora.py")
+    put(place / "in", "class/Li, Ann 06_problem_sft.py")
+    student = only(collect([place / "in" / "class"], place / "out", read_roster(roster)))
+    assert (student.folder, list(student.files), student.notes) == ("ann-li-4", ["sft", "lora"], [])
+
+
+def test_a_namesake_does_not_take_the_place_of_the_person_in_the_roster(place):
+    roster = put(place / "in", "list.csv", "Identifier,Full name,Grade\nParticipant 8,Ann Li,\n")
+    archive = zip_of(
+        place / "in" / "a.zip",
+        (MOODLE.format(name="Ann Li", id=8, rest="/06_problem_sft.py"), "8"),
+        (MOODLE.format(name="Ann Li", id=9, rest="/06_problem_sft.py"), "9"),
+    )
+    collect([archive], place / "out", read_roster(roster))
+    assert files(place / "out") == {"ann-li-8/06_problem_sft.py": "8", "ann-li-9/06_problem_sft.py": "9"}
+
+
+def test_folder_names_are_safe_and_unique(place):
+    names = ["Con", "王小明", "李", "A*n?n", "ANN.LI", "ann li jr", "ann-li (jr)", "x" * 150]
+    archive = zip_of(
+        place / "in" / "a.zip",
+        *((MOODLE.format(name=name, id=1, rest="/06_problem_sft.py"), name) for name in names),
+    )
+    collection = collect([archive], place / "out")
+    folders = [student.folder for student in collection.students]
+    assert sorted(folders) == sorted(
+        ["a-n-n-1", "ann-li-1", "ann-li-jr-1", "con-1", "student-1", "student-1-2", "x" * 60 + "-1"]
+    )
+
+
+def test_folders_differ_also_where_case_does_not_count(place):
+    names = ("Ann 1", "ANN_1", "Ann - 1.")
+    members = [(MOODLE.format(name=name, id=number, rest="/06_problem_sft.py"), name) for number, name in enumerate(names)]
+    archive = zip_of(place / "in" / "a.zip", *members, ("aNN_1_0_06_problem_sft.py", "x"))
+    folders = [student.folder for student in collect([archive], place / "out").students]
+    assert len({folder.casefold() for folder in folders}) == len(folders) == 4
+
+
+def test_a_windows_device_is_no_folder_name(place):
+    put(place / "in", "con_06_problem_sft.py")
+    assert only(collect([place / "in"], place / "out")).folder == "con-student"
+
+
+# --- the result ---------------------------------------------------------------------------------
+
+
+def test_the_same_input_gives_the_same_bytes(place):
+    put(place / "in" / "f", "zoe/06_problem_sft.py")
+    put(place / "in" / "f", "ann/06_problem_sft.py")
+    put(place / "in" / "f", "ann/report.pdf")
+    archive = zip_of(place / "in" / "a.zip", (MOODLE.format(name="Bo", id=1, rest="/lora.py"), "x"), ("x/../y.py", ""))
+    collect([archive, place / "in" / "f"], place / "out")
+    first = (place / "out/collected.json").read_bytes()
+    (place / "out").rename(place / "in" / "before")
+    collect([archive, place / "in" / "f"], place / "out")
+    assert (place / "out/collected.json").read_bytes() == first
+    assert json.loads(first)["format"] == 1
+
+
+def test_a_collection_can_be_read_back(place):
+    put(place / "in", "ann/06_problem_sft.py")
+    put(place / "in", "notes.txt")
+    made = collect([place / "in"], place / "out")
+    assert load(place / "out") == made
+
+
+@pytest.mark.parametrize(
+    "text, part",
+    [
+        (None, "no collection"),
+        ("{", "cannot be read"),
+        ("[]", "format"),
+        ('{"format": 2}', "format"),
+        ('{"format": 1}', "broken"),
+        ('{"format": 1, "students": [{"folder": "x"}]}', "broken"),
+    ],
+)
+def test_a_broken_collection_is_said_in_a_sentence(place, text, part):
+    if text is not None:
+        put(place / "out", "collected.json", text)
+    with pytest.raises(CollectError, match=part):
+        load(place / "out")
+
+
+@pytest.mark.parametrize("folder, name", [("../x", "a.py"), ("x", "../../a.py"), ("/x", "a.py"), ("..", "a.py")])
+def test_a_collection_that_points_outside_is_broken(place, folder, name):
+    put(place / "in", "ann/06_problem_sft.py")
+    collect([place / "in"], place / "out")
+    index = place / "out/collected.json"
+    data = json.loads(index.read_text())
+    data["students"][0] |= {"folder": folder, "files": {"sft": [name]}}
+    index.write_text(json.dumps(data))
+    with pytest.raises(CollectError, match="broken"):
+        load(place / "out")
+
+
+def test_a_full_folder_is_left_as_it_is(place):
+    put(place / "in", "ann/06_problem_sft.py")
+    kept = put(place / "out", "thesis.txt", "years of work")
+    with pytest.raises(CollectError, match="not empty"):
+        collect([place / "in"], place / "out")
+    assert [path.name for path in (place / "out").iterdir()] == ["thesis.txt"] and kept.read_text() == "years of work"
+    with pytest.raises(CollectError, match="not empty"):
+        collect([place / "in"], kept)
+
+
+def test_an_empty_folder_may_be_filled(place):
+    put(place / "in", "ann/06_problem_sft.py")
+    (place / "out").mkdir()
+    assert only(collect([place / "in"], place / "out")).name == "ann"
+
+
+def test_an_interrupted_collect_leaves_nothing(place):
+    put(place / "in", "ann/06_problem_sft.py")
+
+    def interrupt(line):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        collect([place / "in"], place / "out", tell=interrupt)
+    assert [path.name for path in place.iterdir()] == ["in"]
+
+
+def test_places_that_cannot_be(place):
+    with pytest.raises(CollectError, match="does not exist"):
+        collect([place / "none.zip"], place / "out")
+    with pytest.raises(CollectError, match="outside"):
+        collect([place / "in"], place / "in" / "out")
+    assert not (place / "in" / "out").exists()
+
+
+def test_the_summary_counts_and_names(place):
+    for name in ("ann/06_problem_sft.ipynb", "ann/08_problem_lora.ipynb", "bob/06_problem_sft.ipynb", "notes.txt"):
+        put(place / "in", name)
+    told = []
+    text = "\n".join(summary(collect([place / "in"], place / "out", tell=told.append)))
+    assert "2 students in" in text and "sft      2 of 2" in text and "lora     1 of 2" in text and "peft     0 of 2" in text
+    assert "in/notes.txt is no notebook." in text
+    assert told == ["in: 3 files for a problem"]
+
+
+# --- archives made to do harm -------------------------------------------------------------------
+
+posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no such files")
+GOOD = MOODLE.format(name="Ann Li", id=8, rest="/06_problem_sft.py")
+
+
+def refused(place, *members, name="a.zip"):
+    """Collect a zip of these members and a good one. Returns the reasons; the good file must have arrived."""
+    archive = zip_of(place / "in" / name, *members, (GOOD, "good"))
+    collection = collect([archive], place / "out")
+    assert files(place / "out") == {"ann-li-8/06_problem_sft.py": "good"}
+    return reasons(collection)
+
+
+@pytest.mark.parametrize(
+    "name, why",
+    [
+        ("../../evil_06_problem_sft.py", "“..”"),
+        ("bob/../../06_problem_sft.py", "“..”"),
+        ("bob/./06_problem_sft.py", "“.”"),
+        ("bob//06_problem_sft.py", "“”"),
+        ("/etc/evil_06_problem_sft.py", "absolute"),
+        ("C:/evil_06_problem_sft.py", "absolute"),
+        ("C:evil_06_problem_sft.py", "absolute"),
+        ("bob\\06_problem_sft.py", "backslash"),
+        ("bob\n06_problem_sft.py", "control"),
+        ("bob\x1b[2J06_problem_sft.py", "control"),
+        ("b" * 201 + "_06_problem_sft.py", "200 letters"),
+        ("AUX/06_problem_sft.py", "device"),
+        ("bob/con.py", "device"),
+        ("com1 .06_problem_sft.py", "device"),
+        (".git/../../06_problem_sft.py", "“..”"),
+    ],
+)
+def test_hostile_names(place, name, why):
+    found = refused(place, (name, "bad"))
+    (where,) = found
+    assert why in found[where]
+    assert where.isprintable() and where.startswith("a.zip/")
+
+
+def test_a_name_with_nul(place):
+    archive = zip_of(place / "in" / "a.zip", ("bob@06_problem_sft.py", "bad"), (GOOD, "good"))
+    archive.write_bytes(archive.read_bytes().replace(b"bob@", b"bob\0"))
+    collection = collect([archive], place / "out")
+    assert "control characters" in reasons(collection)["a.zip/bob\\x0006_problem_sft.py"]
+    assert files(place / "out") == {"ann-li-8/06_problem_sft.py": "good"}
+
+
+@pytest.mark.parametrize("kind, why", [(stat.S_IFLNK, "link"), (stat.S_IFIFO, "regular"), (stat.S_IFCHR, "regular")])
+def test_links_and_special_files_in_a_zip(place, kind, why):
+    found = refused(place, (member("bob/06_problem_sft.py", mode=kind | 0o777), "/etc/passwd"))
+    assert why in found["a.zip/bob/06_problem_sft.py"]
+
+
+@posix
+def test_links_and_pipes_in_a_folder(place):
+    secret = put(place / "in", "secret/06_problem_sft.py", "secret")
+    put(place / "in", "class/ann/06_problem_sft.py", "a")
+    os.symlink(secret, place / "in/class/bob_06_problem_sft.py")
+    os.symlink(secret.parent, place / "in/class/carla")
+    os.symlink(place / "in/class", place / "in/class/ann/round")
+    os.mkfifo(place / "in/class/dan_06_problem_sft.py")
+    collection = collect([place / "in" / "class"], place / "out")
+    assert files(place / "out") == {"ann/06_problem_sft.py": "a"}
+    link = "is a link, and links are not followed"
+    assert reasons(collection) == {
+        "class/ann/round": link,
+        "class/bob_06_problem_sft.py": link,
+        "class/carla": link,
+        "class/dan_06_problem_sft.py": "is no regular file",
+    }
+
+
+@posix
+def test_a_file_that_becomes_a_link_is_not_read(place):
+    secret, path = put(place / "in", "secret.py", "secret"), put(place / "in", "class/ann.py")
+    (file,) = limits.folder(place / "in" / "class", "class", lambda where, why: None)
+    path.unlink()
+    path.symlink_to(secret)
+    with pytest.raises(limits.Refused):
+        file.read()
+
+
+@posix
+def test_names_on_disk_are_looked_at_too(place):
+    put(place / "in", "bob\n06_problem_sft.py")
+    put(place / "in", "nul/06_problem_sft.py")
+    found = reasons(collect([place / "in"], place / "out"))
+    assert found == {"in/bob\\x0a06_problem_sft.py": "has control characters in its name", "in/nul": "has the name of a Windows device"}
+
+
+def test_encrypted_members(place):
+    archive = zip_of(place / "in" / "a.zip", ("bob/06_problem_sft.py", "bad"))
+    data = bytearray(archive.read_bytes())
+    data[6] |= 1  # in the local header
+    data[data.index(b"PK\1\2") + 8] |= 1  # in the list of files
+    archive.write_bytes(data)
+    assert "encrypted" in reasons(collect([archive], place / "out"))["a.zip/bob/06_problem_sft.py"]
+
+
+def test_a_packing_method_that_could_flood_the_memory(place):
+    info = member("bob/06_problem_sft.py")
+    info.compress_type = zipfile.ZIP_LZMA
+    assert "packed by a method" in refused(place, (info, "x"))["a.zip/bob/06_problem_sft.py"]
+
+
+def with_header(archive, offset_local, offset_central, value):
+    """Overwrite four bytes in both headers of the zip's first member."""
+    data = bytearray(archive.read_bytes())
+    for position in (offset_local, data.index(b"PK\1\2") + offset_central):
+        struct.pack_into("<I", data, position, value)
+    archive.write_bytes(data)
+
+
+@pytest.mark.parametrize("claimed", [1, 5_000_000])
+def test_a_size_that_is_not_as_claimed(place, claimed):
+    content = b"def collate(): ...\n" * 100
+    archive = zip_of(place / "in" / "a.zip", ("bob/06_problem_sft.py", content))
+    with_header(archive, 22, 24, claimed)
+    found = reasons(collect([archive], place / "out"))
+    assert found == {"a.zip/bob/06_problem_sft.py": f"claims {claimed:,} bytes and has 1,900"}
+
+
+def test_a_file_that_claims_to_be_too_large_costs_no_time(place):
+    archive = zip_of(place / "in" / "a.zip", ("bob/06_problem_sft.py", "x"))
+    with_header(archive, 22, 24, 20_000_001)
+    assert reasons(collect([archive], place / "out")) == {"a.zip/bob/06_problem_sft.py": "is larger than 20 MB"}
+
+
+def test_a_checksum_of_the_claimed_bytes_hides_nothing(place):
+    archive = zip_of(place / "in" / "a.zip", ("bob/06_problem_sft.py", b"def collate(): ...\n" * 100))
+    with_header(archive, 22, 24, 4)
+    with_header(archive, 14, 16, zlib.crc32(b"def "))
+    with zipfile.ZipFile(archive) as naive:
+        assert naive.read("bob/06_problem_sft.py") == b"def "
+    assert list(reasons(collect([archive], place / "out"))) == ["a.zip/bob/06_problem_sft.py"]
+
+
+def test_a_file_that_is_too_large(place, monkeypatch):
+    monkeypatch.setattr(limits, "LARGEST", 1_000_000)
+    archive = zip_of(place / "in" / "a.zip", ("bob/06_problem_sft.py", os.urandom(1_000_001)), (GOOD, "good"))
+    put(place / "in", "f/carla/06_problem_sft.py", "x" * 1_000_001)
+    collection = collect([archive, place / "in" / "f"], place / "out")
+    assert files(place / "out") == {"ann-li-8/06_problem_sft.py": "good"}
+    assert list(reasons(collection).values()) == ["is larger than 1 MB"] * 2
+
+
+def test_the_limit_of_one_file_is_20_mb():
+    assert (limits.LARGEST, limits.LARGEST_SUM, limits.MOST_FILES, limits.LARGEST_RATIO) == (20_000_000, 500_000_000, 20_000, 200)
+
+
+def test_a_zip_bomb_by_its_ratio(place):
+    assert "200 times" in refused(place, ("bob/06_problem_sft.py", b"\0" * 5_000_000))["a.zip/bob/06_problem_sft.py"]
+
+
+def test_the_sum_counts_inner_zips_too(place, monkeypatch):
+    monkeypatch.setattr(limits, "LARGEST_SUM", 3_000_000)
+    noise = os.urandom(1_000_000)
+    names = [f"a{number}_{number}_assignsubmission_file_/06_problem_sft.py" for number in range(2)]
+    inner = zip_bytes(("06_problem_sft.py", noise))
+    archive = zip_of(place / "in" / "a.zip", *((name, noise) for name in names), ("b_3_assignsubmission_file_/hw.zip", inner))
+    collection = collect([archive], place / "out")
+    assert set(files_names(place / "out")) == {f"a{n}-{n}/06_problem_sft.py" for n in range(2)}
+    assert "unpacks to more than 3 MB" in next(iter(reasons(collection).values()))
+
+
+def files_names(out):
+    return [path.relative_to(out).as_posix() for path in out.rglob("*.py")]
+
+
+def test_too_many_members(place, monkeypatch):
+    monkeypatch.setattr(limits, "MOST_FILES", 5)
+    many = zip_bytes(*((f"{number}.txt", "") for number in range(6)))
+    archive = zip_of(place / "in" / "a.zip", (MOODLE.format(name="Bo", id=1, rest="/hw.zip"), many), (GOOD, "good"))
+    collection = collect([archive], place / "out")
+    assert "more than 5 files" in reasons(collection)[f"a.zip/{MOODLE.format(name='Bo', id=1, rest='/hw.zip')}"]
+    assert files(place / "out") == {"ann-li-8/06_problem_sft.py": "good"}
+
+
+def test_a_list_of_files_that_is_too_long_is_not_even_read(place, monkeypatch):
+    monkeypatch.setattr(limits, "_LARGEST_DIRECTORY", 300)
+    monkeypatch.setattr(zipfile.ZipFile, "infolist", lambda self: pytest.fail("it was read"))
+    archive = zip_of(place / "in" / "a.zip", *((f"{number}.txt", "") for number in range(9)))
+    assert "more than 20,000 files" in reasons(collect([archive], place / "out"))["a.zip"]
+
+
+def test_overlapping_members(place):
+    """Two entries of the list of files point to one local header."""
+    archive = zip_of(place / "in" / "a.zip", ("bo1/06_problem_sft.py", "x"), ("bo2/06_problem_sft.py", "x"), (GOOD, "good"))
+    data = bytearray(archive.read_bytes())
+    second = data.index(b"PK\1\2", data.index(b"PK\1\2") + 4)
+    data[second + 42 : second + 46] = struct.pack("<I", 0)
+    archive.write_bytes(data)
+    collection = collect([archive], place / "out")
+    assert files(place / "out") == {"ann-li-8/06_problem_sft.py": "good"}
+    assert all("zip bomb" in why for why in reasons(collection).values()) and len(reasons(collection)) == 2
+
+
+@pytest.mark.parametrize("cut", [0, 10, 60, -10, -60])
+def test_what_is_no_whole_zip(place, cut):
+    data = zip_bytes(("bob/06_problem_sft.py", "x" * 300), ("carla/06_problem_sft.py", "y"))
+    (place / "in" / "a.zip").write_bytes(data[:cut])
+    good = put(place / "in", "f/ann/06_problem_sft.py", "good")
+    (good.parent / "hw.zip").write_bytes(data[:cut] or b"Rar!")
+    collection = collect([place / "in" / "a.zip", place / "in" / "f"], place / "out")
+    assert files(place / "out") == {"ann/06_problem_sft.py": "good"}
+    assert all("no zip file, or a part of it is missing" in reasons(collection)[where] for where in ("a.zip", "f/ann/hw.zip"))
+
+
+def test_damaged_bytes(place):
+    archive = zip_of(place / "in" / "a.zip", ("bob/06_problem_sft.py", os.urandom(500)))
+    data = bytearray(archive.read_bytes())
+    data[120] ^= 0xFF
+    archive.write_bytes(data)
+    assert "is damaged" in reasons(collect([archive], place / "out"))["a.zip/bob/06_problem_sft.py"]
+
+
+@pytest.mark.parametrize("flag", [True, False])
+def test_names_in_utf8_with_and_without_saying_so(place, flag):
+    archive = zip_of(place / "in" / "a.zip", ("Jörg_06_problem_sft.py", "x"))
+    if not flag:
+        data = bytearray(archive.read_bytes())
+        data[7] &= ~8
+        data[data.index(b"PK\1\2") + 9] &= ~8
+        archive.write_bytes(data)
+    assert only(collect([archive], place / "out")).name == "Jörg"
+
+
+def test_names_in_cp437(place):
+    archive = zip_of(place / "in" / "a.zip", ("J@rg_06_problem_sft.py", "x"))
+    archive.write_bytes(archive.read_bytes().replace(b"J@rg", "Jörg".encode("cp437")))
+    assert only(collect([archive], place / "out")).name == "Jörg"
+
+
+def test_a_month_that_does_not_exist(place):
+    archive = zip_of(place / "in" / "a.zip", (member("ann/06_problem_sft.py", (1980, 1, 1, 0, 0, 0)), "x"))
+    data = archive.read_bytes()
+    archive.write_bytes(data.replace(struct.pack("<HH", 0, 33), b"\0\0\0\0"))
+    assert only(collect([archive], place / "out")).name == "ann"
