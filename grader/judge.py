@@ -12,7 +12,7 @@ from grader.checks import Check, checks_of
 from grader.compare import difference
 from grader.observe import MEMORY_LIMIT, Observation, Observed, observe, observe_trusted, place
 from grader.problems import Problem
-from grader.submission import Broken, Cell, Submission, SubmissionError, binds, parse, reads, select
+from grader.submission import Broken, Cell, Submission, SubmissionError, binds, parse, reads
 
 PUBLIC_SEED = 2021  # the seed of the learner's own checks; a teacher may take another
 
@@ -101,24 +101,36 @@ def grade(
     Raises:
         SubmissionError: nothing in the submission can be graded.
     """
-    program = select(submission.cells, problem.names)
-    broken = {name: cell for cell in program.broken for name in cell.defines}
-    if not problem.names & (program.defined | set(broken)):
+    seen = observe(submission, problem, list(checks_of(problem.id)), seed, tell)
+    try:
+        return judge(seen, problem, stubs=stubs, seed=seed, notices=submission.notices)
+    except SubmissionError as error:
+        raise SubmissionError(f"{submission.path or 'The notebook'} {error}") from None
+
+
+def judge(
+    seen: Observed, problem: Problem, *, stubs: Sequence[str] = (), seed: int = PUBLIC_SEED, notices: Sequence[str] = ()
+) -> Report:
+    """Compare what was observed with the reference, and name the known mistakes. The arguments are those of `grade`.
+
+    Raises:
+        SubmissionError: the submission defines nothing that the problem asks for.
+    """
+    broken = {name: cell for cell in seen.broken for name in cell.defines}
+    if not problem.names & (seen.defined | set(broken)):
         raise SubmissionError(
-            f"{submission.path or 'The notebook'} defines none of {', '.join(sorted(problem.names))}. "
+            f"defines none of {', '.join(sorted(problem.names))}. "
             f"Is it the notebook of another problem? This one is {problem.notebook}."
         )
-    checks = checks_of(problem.id)
-    seen = observe(submission, problem, list(checks), seed, tell)
     right = reference_observations(problem, seed)
     results, absent = [], set()
-    for check in checks.values():
+    for check in checks_of(problem.id).values():
         status, message = _verdict(right[check.id], seen.checks[check.id], problem)
         if status == "missing":
             absent.add(check.id)
-            status, message = "error", _missing(message, problem, seen.load_errors, broken, program.defined)
+            status, message = "error", _missing(message, problem, seen.load_errors, broken, seen.defined)
         results.append(Result(check, status, message))
-    notices = [*submission.notices, *(_syntax_notice(cell) for cell in program.broken)]
+    notices = [*notices, *(_syntax_notice(cell) for cell in seen.broken)]
     report = Report(problem, results, notices).of(*stubs or problem.stubs)
     wrong = [r for r in report.results if r.status in ("failed", "error") and r.check.id not in absent]
     bank = mistake_observations(problem, seed, [r.check.id for r in wrong]) if wrong else {}

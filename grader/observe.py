@@ -1,20 +1,19 @@
 """Running checks on code that may hang, crash or eat the memory, without harm to the grader."""
 
-import io
 import os
 import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psutil
-import torch
 
-from grader import children, worker
+from grader import children, wire, worker
 from grader.problems import Problem
-from grader.submission import Submission, SubmissionError
+from grader.submission import Broken, Submission, SubmissionError
 
 START_LIMIT = 60.0  # seconds until a child has imported torch; only a broken machine needs so long
 FIRST_LIMIT = 6.0  # seconds for loading the code, and for a check; a right one takes 0.01
@@ -42,10 +41,17 @@ class Observation:
 
 @dataclass(frozen=True)
 class Observed:
-    """All observations of a submission by check id, and what went wrong while loading it."""
+    """All observations of a submission by check id, and how loading it went.
+
+    load_errors: for each name that could not be defined, what `worker.describe` tells.
+    defined: the names that the submission defines.
+    broken: its cells with a syntax error.
+    """
 
     checks: dict[str, Observation]
     load_errors: dict[str, dict]
+    defined: set[str]
+    broken: list[Broken]
 
 
 _STARTING = threading.Lock()  # a notebook starts children from two threads
@@ -63,13 +69,30 @@ def _start(serve, *arguments):
 
 
 def _receive(connection) -> dict:
-    """The next message. It is data only: weights_only refuses to build anything else."""
-    return torch.load(io.BytesIO(connection.recv_bytes()), weights_only=True)
+    """The next message."""
+    return wire.loads(connection.recv_bytes())
 
 
-def _observation(message: dict) -> Observation:
-    kind = next(iter(message))
-    return Observation(kind, asked=tuple(message.get("asked", ())), **{kind: message[kind]})
+def observation(message: dict) -> Observation:
+    """A message as an observation. ValueError or TypeError if it is none of ours."""
+    asked = tuple(str(name) for name in message.get("asked", ()))
+    if "value" in message:
+        return Observation("value", value=message["value"], asked=asked)
+    return Observation("error", error=_error(message.get("error")), asked=asked)
+
+
+def _error(told) -> dict:
+    """What `worker.describe` has told, each field of the type that it must have."""
+    lines = [
+        {"cell": str(line["cell"]), "line": int(line["line"]), "text": str(line["text"]), "function": str(line["function"])}
+        for line in told["lines"]
+    ]
+    return {
+        "type": str(told["type"]),
+        "message": str(told["message"]),
+        "lines": lines[-8:],
+        "raised_by_learner": bool(told["raised_by_learner"]),
+    }
 
 
 class _Child:
@@ -87,7 +110,7 @@ class _Child:
         while True:
             try:
                 if self.connection.poll(POLL):
-                    return _observation(_receive(self.connection))
+                    return observation(_receive(self.connection))
             except Exception:  # the pipe has closed, or holds what no child of ours has written
                 return Observation("crash")
             if self._memory() > MEMORY_LIMIT:
@@ -136,25 +159,33 @@ def _no_main_module():
 
 
 def observe(submission: Submission, problem: Problem, check_ids: list[str], seed: int, tell=None) -> Observed:
-    """Run these checks on the submission, each within its limits.
+    """Run these checks on the submission in children of this process. See `follow`."""
+    return follow(lambda rest: _Child(submission, problem, rest, seed), check_ids, tell)
+
+
+def follow(start: Callable, check_ids: list[str], tell=None) -> Observed:
+    """Let children run these checks, each within its limits.
 
     A check that hangs, crashes or eats the memory costs the others nothing: a new child goes on behind it.
-    `tell(done, total)` is called after each check.
+
+    Args:
+        start: start(check_ids) gives a child that works through these checks. It has `next(limit)`, which waits
+            for an observation, and `stop()`.
+        tell: is called as tell(done, total) after each check.
 
     Raises:
         SubmissionError: the code cannot even be loaded.
     """
     results: dict[str, Observation] = {}
-    load_errors: dict[str, dict] = {}
+    loaded = Observation("crash")
     limit = FIRST_LIMIT
     while len(results) < len(check_ids):
-        child = _Child(submission, problem, check_ids[len(results) :], seed)
+        child = start(check_ids[len(results) :])
         try:
             child.next(START_LIMIT)  # it has started
             loaded = child.next(FIRST_LIMIT)
             if loaded.kind != "value":
                 raise SubmissionError(_load_failure(loaded))
-            load_errors = loaded.value
             while len(results) < len(check_ids):
                 seen = child.next(limit)
                 results[check_ids[len(results)]] = seen
@@ -166,7 +197,20 @@ def observe(submission: Submission, problem: Problem, check_ids: list[str], seed
                     break
         finally:
             child.stop()
-    return Observed(results, load_errors)
+    return _observed(results, loaded.value)
+
+
+def _observed(results: dict[str, Observation], told: dict) -> Observed:
+    """Everything seen, with what the last child told on loading. SubmissionError if it is none of ours."""
+    try:
+        errors = {str(name): _error(error) for name, error in told["failures"].items()}
+        broken = [
+            Broken(str(c["label"]), int(c["line"]), str(c["text"]), str(c["message"]), frozenset(map(str, c["defines"])))
+            for c in told["broken"]
+        ]
+        return Observed(results, errors, set(map(str, told["defined"])), broken)
+    except (TypeError, KeyError, ValueError, AttributeError):
+        raise SubmissionError("The code wrote into the grader's messages while it was loaded, so nothing counts.") from None
 
 
 def observe_trusted(
@@ -192,7 +236,7 @@ def observe_trusted(
             process.kill()
             process.join()
             connection.close()
-    return [{check_id: _observation(m) for check_id, m in message.items()} for message in messages]
+    return [{check_id: observation(m) for check_id, m in message.items()} for message in messages]
 
 
 def _load_failure(seen: Observation) -> str:

@@ -1,6 +1,6 @@
 """The child process: it runs a learner's code and sends back what the probes saw.
 
-What it sends is data only (see `to_data`), so nothing of the learner's is ever run by the parent.
+What it sends is data only (see `to_data` and `grader.wire`), so nothing of the learner's is ever run by the parent.
 """
 
 import ast
@@ -14,8 +14,9 @@ from numbers import Number
 
 import torch
 
+from grader import wire
 from grader.checks import Missing, checks_of
-from grader.submission import Cell, select
+from grader.submission import Cell, Program, select
 
 MAX_PRINTED = 1_000_000  # characters that one check may print
 
@@ -56,20 +57,28 @@ class Code:
 def serve(connection, cells: list[Cell], problem_id: str, names: set[str], check_ids: list[str], seed: int):
     """Load the code, run the checks in order, send one message each.
 
-    A message is the dict `{"error": …}` or `{"value": …}`, as bytes of `torch.save`. The first says that
-    the child has started, the second how loading went.
+    A message is the dict `{"error": …}` or `{"value": …}`. The first says that the child has started, the second
+    how loading went.
     """
-    _begin()
-    _send(connection, {"value": "started"})
-    try:
-        code, failures = _load(cells, names)
-    except KeyboardInterrupt as error:  # out of time
-        _send(connection, {"error": describe(error, cells)})
-        return
-    _send(connection, {"value": failures})
+    begin()
+    send(connection, {"value": "started"})
+    code = load_and_tell(connection, cells, names)
     checks = checks_of(problem_id)
-    for check_id in check_ids:
-        _send(connection, _observe(checks[check_id].probe, check_id, code, cells, seed))
+    for check_id in check_ids if code else ():
+        send(connection, observe(checks[check_id].probe, check_id, code, cells, seed))
+
+
+def load_and_tell(connection, cells: list[Cell], names: set[str]) -> "Code | None":
+    """Load the code and send a message on how that went. None if it took too long."""
+    try:
+        program = select(cells, names)
+        code, failures = load(program, cells)
+    except KeyboardInterrupt as error:  # out of time
+        send(connection, {"error": describe(error, cells)})
+        return None
+    broken = [vars(cell) | {"defines": sorted(cell.defines)} for cell in program.broken]
+    send(connection, {"value": {"failures": failures, "defined": sorted(program.defined), "broken": broken}})
+    return code
 
 
 def serve_trusted(connection, jobs: list[tuple[list[Cell], list[str]]], problem_id: str, names: set[str], seed: int):
@@ -77,24 +86,24 @@ def serve_trusted(connection, jobs: list[tuple[list[Cell], list[str]]], problem_
 
     A job is the cells of one source, and the ids of the checks to run on it.
     """
-    _begin()
+    begin()
     checks = checks_of(problem_id)
     for cells, check_ids in jobs:
-        code, _ = _load(cells, names)
-        _send(connection, {id: _observe(checks[id].probe, id, code, cells, seed) for id in check_ids})
+        code, _ = load(select(cells, names), cells)
+        send(connection, {id: observe(checks[id].probe, id, code, cells, seed) for id in check_ids})
 
 
-def _begin() -> None:
+def begin() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the parent's way to ask for an end
     torch.set_num_threads(1)
     _silence()
 
 
-def _load(cells: list[Cell], names: set[str]) -> tuple[Code, dict]:
+def load(program: Program, cells: list[Cell]) -> tuple[Code, dict]:
     """Run the definitions of a submission. Also returns what could not be defined, and why."""
     namespace = {"__name__": "submission", "__builtins__": __builtins__}
     failures = {}
-    for cell, statements in select(cells, names).parts:
+    for cell, statements in program.parts:
         for statement in statements:
             name = getattr(statement, "name", "?")
             module = ast.Module([statement], type_ignores=[])
@@ -108,7 +117,7 @@ def _load(cells: list[Cell], names: set[str]) -> tuple[Code, dict]:
     return Code(namespace), failures
 
 
-def _observe(probe, check_id: str, code: Code, cells: list[Cell], seed: int) -> dict:
+def observe(probe, check_id: str, code: Code, cells: list[Cell], seed: int) -> dict:
     """Run one probe, with a generator that depends on the seed and the check alone.
 
     The message also says which names the probe has asked for.
@@ -128,10 +137,8 @@ def _observe(probe, check_id: str, code: Code, cells: list[Cell], seed: int) -> 
         torch.set_grad_enabled(True)
 
 
-def _send(connection, message: dict) -> None:
-    buffer = io.BytesIO()
-    torch.save(message, buffer)
-    connection.send_bytes(buffer.getvalue())
+def send(connection, message: dict) -> None:
+    connection.send_bytes(wire.dumps(message))
 
 
 def _silence() -> None:
@@ -171,7 +178,8 @@ def describe(error: BaseException, cells: list[Cell]) -> dict:
 def to_data(value):
     """A copy made of tensors, numbers, strings, None, lists and dicts only."""
     if isinstance(value, torch.Tensor):
-        return torch.Tensor.detach(value).as_subclass(torch.Tensor).cpu().clone()
+        with torch._C.DisableTorchFunctionSubclass():  # a subclass has no say in how it is copied
+            return torch.Tensor.detach(value).as_subclass(torch.Tensor).cpu().clone()
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, (int, float)):
