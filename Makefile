@@ -43,8 +43,8 @@ reset: $(READY)
 bench: $(READY)
 	@$(RUN) tests/benchmarks/bench.py
 
-# requirements.txt holds everything; the stamp says that all of it was installed.
-$(READY): requirements.txt
+# requirements.txt holds everything, and pyproject.toml names our packages; the stamp says that all was installed.
+$(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "This course needs Python 3.11 or newer. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "Making the environment in $(VENV): this takes some minutes, once."

@@ -130,11 +130,11 @@ def judge(
             absent.add(check.id)
             status, message = "error", _missing(message, problem, seen.load_errors, broken, seen.defined)
         results.append(Result(check, status, message))
-    notices = [*notices, *(_syntax_notice(cell) for cell in seen.broken)]
+    notices = [*notices, *seen.notices, *(_syntax_notice(cell) for cell in seen.broken)]
     report = Report(problem, results, notices).of(*stubs or problem.stubs)
     wrong = [r for r in report.results if r.status in ("failed", "error") and r.check.id not in absent]
     bank = mistake_observations(problem, seed, [r.check.id for r in wrong]) if wrong else {}
-    named = {r.check.id: _diagnosed(r, results, seen, bank, right, problem) for r in wrong}
+    named = {r.check.id: _diagnosed(r, results, seen, bank, problem, seed) for r in wrong}
     return Report(problem, [named.get(r.check.id, r) for r in report.results], notices)
 
 
@@ -148,6 +148,8 @@ def _verdict(right: Observation, seen: Observation, problem: Problem) -> tuple[s
         return ("failed", found + ".") if found else ("passed", "")
     if seen.kind == "memory":
         return "error", f"This check was ended: it took more than {MEMORY_LIMIT / 2**30:.0f} GB of memory."
+    if seen.kind == "forged":
+        return "error", "Your code has written into the grader's own channel, so this check does not count."
     if seen.kind == "crash":
         return "error", "Your code ended the Python process. Look for exit(), os._exit() or a crash in C code."
     error = seen.error
@@ -175,7 +177,7 @@ def _absent_method(error: dict, problem: Problem) -> str | None:
 
 def _exception(error: dict) -> str:
     what = f"{error['type']}: {error['message']}" if error["message"] else error["type"]
-    if error["type"] in ("Unusable", "TooMuchPrinted"):  # the grader's own: the message says it all
+    if error["type"] in ("Unusable", "TooMuchPrinted", "Tampered"):  # the grader's own: the message says it all
         what = error["message"]
     if not error["lines"]:
         return f"{what}."
@@ -268,33 +270,41 @@ def _read_mistake(path: Path) -> Mistake:
     return Mistake(path.stem, " ".join(title.split()), " ".join(lesson.split()), source)
 
 
+@cache
+def _wrong_checks(mistake: str, problem: Problem, seed: int) -> frozenset[str]:
+    """The checks that see a known mistake otherwise than the reference."""
+    right, observed = reference_observations(problem, seed), _observed_mistakes(problem, seed)[mistake]
+    return frozenset(check for check in right if not same(observed[check], right[check]))
+
+
 def _diagnosed(
-    result: Result, results: list[Result], seen: Observed, bank: dict, right: dict[str, Observation], problem: Problem
+    result: Result, results: list[Result], seen: Observed, bank: dict, problem: Problem, seed: int
 ) -> Result:
     """The result with the known mistake that gives the same observation, if there is one.
 
     A mistake that fails a check which the submission passes is not the submission's. If several are left, the
     one that agrees with the submission on most checks is named.
     """
-    passed = [other.check.id for other in results if other.status == "passed"]
+    passed = {other.check.id for other in results if other.status == "passed"}
+    others = [other.check.id for other in results if other.status != "passed"]
     matching = [
         mistake
         for mistake, observed in bank.items()
-        if _same(observed[result.check.id], seen.checks[result.check.id])
-        and all(_same(observed[check], right[check]) for check in passed)
+        if not passed & _wrong_checks(mistake, problem, seed)
+        and same(observed[result.check.id], seen.checks[result.check.id])
     ]
     if not matching:
         return result
 
     def agreement(mistake: str) -> int:
-        observed = bank[mistake]
-        return sum(_same(observed[r.check.id], seen.checks[r.check.id]) for r in results)
+        return sum(same(bank[mistake][check], seen.checks[check]) for check in others)
 
     best = max(matching, key=agreement)
     return Result(result.check, result.status, result.message, known_mistakes(problem)[best])
 
 
-def _same(one: Observation, other: Observation) -> bool:
+def same(one: Observation, other: Observation) -> bool:
+    """Whether two observations are equal within tolerance."""
     if one.kind != other.kind:
         return False
     if one.kind == "error":

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psutil
 
@@ -20,6 +20,7 @@ FIRST_LIMIT = 6.0  # seconds for loading the code, and for a check; a right one 
 NEXT_LIMIT = 1.5  # seconds for each check after the first that ran out of time
 GRACE = 0.5  # seconds to name the line that hangs, before the child is killed
 MEMORY_LIMIT = 2 * 2**30  # bytes beyond what the child needs to start
+FORGED = "The code has written into the grader's own channel while it was loaded, so nothing counts."
 POLL = 0.02  # seconds between two looks at the child's memory
 
 
@@ -27,7 +28,7 @@ POLL = 0.02  # seconds between two looks at the child's memory
 class Observation:
     """What one probe saw, or how it ended.
 
-    kind: "value", "error" (an exception), "timeout", "memory" or "crash".
+    kind: "value", "error" (an exception), "timeout", "memory", "crash", or "forged" (a message that is none of ours).
     value: the data, if kind is "value".
     error: what `worker.describe` tells, for "error" and, where it could be had, for "timeout".
     asked: the names of the submission that the probe has used.
@@ -46,12 +47,18 @@ class Observed:
     load_errors: for each name that could not be defined, what `worker.describe` tells.
     defined: the names that the submission defines.
     broken: its cells with a syntax error.
+    notices: what the report should say about its files.
     """
 
     checks: dict[str, Observation]
     load_errors: dict[str, dict]
     defined: set[str]
     broken: list[Broken]
+    notices: list[str] = field(default_factory=list)
+
+
+class NotStarted(Exception):
+    """A child could not start. That is the machine's doing: no line of the submission was run."""
 
 
 _STARTING = threading.Lock()  # a notebook starts children from two threads
@@ -95,13 +102,11 @@ def _error(told) -> dict:
     }
 
 
-class _Child:
-    """One child process that works through a list of checks."""
+class Process:
+    """A child process that runs `serve(connection, *arguments)` and works through a list of checks."""
 
-    def __init__(self, submission: Submission, problem: Problem, check_ids: list[str], seed: int):
-        self.process, self.connection = _start(
-            worker.serve, submission.cells, problem.id, problem.parts, check_ids, seed
-        )
+    def __init__(self, serve: Callable, *arguments):
+        self.process, self.connection = _start(serve, *arguments)
         self.floor = None  # resident memory at the first look
 
     def next(self, limit: float) -> Observation:
@@ -160,10 +165,12 @@ def _no_main_module():
 
 def observe(submission: Submission, problem: Problem, check_ids: list[str], seed: int, tell=None) -> Observed:
     """Run these checks on the submission in children of this process. See `follow`."""
-    return follow(lambda rest: _Child(submission, problem, rest, seed), check_ids, tell)
+    return follow(
+        lambda rest: Process(worker.serve, submission.cells, problem.id, problem.parts, rest, seed), check_ids, tell
+    )
 
 
-def follow(start: Callable, check_ids: list[str], tell=None) -> Observed:
+def follow(start: Callable, check_ids: list[str], tell=None, patience: float = float("inf")) -> Observed:
     """Let children run these checks, each within its limits.
 
     A check that hangs, crashes or eats the memory costs the others nothing: a new child goes on behind it.
@@ -172,17 +179,23 @@ def follow(start: Callable, check_ids: list[str], tell=None) -> Observed:
         start: start(check_ids) gives a child that works through these checks. It has `next(limit)`, which waits
             for an observation, and `stop()`.
         tell: is called as tell(done, total) after each check.
+        patience: seconds for all checks together. When they are over, the rest ran out of time.
 
     Raises:
         SubmissionError: the code cannot even be loaded.
+        NotStarted: there is no child to be had.
     """
     results: dict[str, Observation] = {}
     loaded = Observation("crash")
-    limit = FIRST_LIMIT
+    limit, end = FIRST_LIMIT, time.monotonic() + patience
     while len(results) < len(check_ids):
+        if time.monotonic() > end:
+            results.update({check_id: Observation("timeout") for check_id in check_ids[len(results) :]})
+            break
         child = start(check_ids[len(results) :])
         try:
-            child.next(START_LIMIT)  # it has started
+            if child.next(START_LIMIT).kind != "value":
+                raise NotStarted
             loaded = child.next(FIRST_LIMIT)
             if loaded.kind != "value":
                 raise SubmissionError(_load_failure(loaded))
@@ -193,7 +206,7 @@ def follow(start: Callable, check_ids: list[str], tell=None) -> Observed:
                     tell(len(results), len(check_ids))
                 if seen.kind == "timeout":
                     limit = NEXT_LIMIT
-                if seen.kind not in ("value", "error"):
+                if seen.kind not in ("value", "error") or time.monotonic() > end:
                     break
         finally:
             child.stop()
@@ -208,9 +221,9 @@ def _observed(results: dict[str, Observation], told: dict) -> Observed:
             Broken(str(c["label"]), int(c["line"]), str(c["text"]), str(c["message"]), frozenset(map(str, c["defines"])))
             for c in told["broken"]
         ]
-        return Observed(results, errors, set(map(str, told["defined"])), broken)
+        return Observed(results, errors, set(map(str, told["defined"])), broken, list(map(str, told["notices"])))
     except (TypeError, KeyError, ValueError, AttributeError):
-        raise SubmissionError("The code wrote into the grader's messages while it was loaded, so nothing counts.") from None
+        raise SubmissionError(FORGED) from None
 
 
 def observe_trusted(
@@ -240,6 +253,10 @@ def observe_trusted(
 
 
 def _load_failure(seen: Observation) -> str:
+    if seen.kind == "error":  # the files could not be read
+        return seen.error["message"] or seen.error["type"]
+    if seen.kind == "forged":
+        return FORGED
     what = {
         "timeout": f"runs for more than {FIRST_LIMIT:.0f} seconds",
         "memory": f"takes more than {MEMORY_LIMIT / 2**30:.0f} GB of memory",

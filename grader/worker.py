@@ -68,7 +68,7 @@ def serve(connection, cells: list[Cell], problem_id: str, names: set[str], check
         send(connection, observe(checks[check_id].probe, check_id, code, cells, seed))
 
 
-def load_and_tell(connection, cells: list[Cell], names: set[str]) -> "Code | None":
+def load_and_tell(connection, cells: list[Cell], names: set[str], notices: list[str] = ()) -> "Code | None":
     """Load the code and send a message on how that went. None if it took too long."""
     try:
         program = select(cells, names)
@@ -77,7 +77,8 @@ def load_and_tell(connection, cells: list[Cell], names: set[str]) -> "Code | Non
         send(connection, {"error": describe(error, cells)})
         return None
     broken = [vars(cell) | {"defines": sorted(cell.defines)} for cell in program.broken]
-    send(connection, {"value": {"failures": failures, "defined": sorted(program.defined), "broken": broken}})
+    told = {"failures": failures, "defined": sorted(program.defined), "broken": broken, "notices": list(notices)}
+    send(connection, {"value": told})
     return code
 
 
@@ -124,7 +125,7 @@ def observe(probe, check_id: str, code: Code, cells: list[Cell], seed: int) -> d
     """
     code._asked.clear()
     own_seed = zlib.crc32(f"{seed} {check_id}".encode())
-    torch.manual_seed(own_seed)
+    torch.default_generator.manual_seed(own_seed)  # torch.manual_seed also prepares GPUs, which takes longer than a check
     random.seed(own_seed)
     sys.stdout = sys.stderr = Sink()
     try:

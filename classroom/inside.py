@@ -1,0 +1,145 @@
+"""The child that runs one submission. All that it knows of the grader is public: the checks, but no expected value.
+
+The submission shares this process with the checks, so it can try to speak in their place. Three things stand
+against that. What counts as right is not here. Nothing counts once the functions that observe were changed (`Seal`).
+And every check is run again with the stubs taken away, when it must fail (`WITHOUT`).
+"""
+
+import base64
+import builtins
+import json
+import os
+import sys
+import tempfile
+from multiprocessing.connection import Connection
+from operator import is_
+from pathlib import Path
+from types import FunctionType
+
+import jupytext  # noqa: F401  Markdown notebooks are read with it, and its import is slow
+import torch
+from torch import nn
+
+from grader import checks, preload, wire, worker  # noqa: F401
+from grader.checks import checks_of
+from grader.problems import PROBLEMS
+from grader.submission import SubmissionError, read, read_pair
+
+WITHOUT = "without "  # in front of a check's id: the check with the stubs taken away
+
+
+class Tampered(Exception):
+    """The submission has changed what observes it."""
+
+
+class Channel:
+    """Sends messages that begin with the token of this job."""
+
+    def __init__(self, connection: Connection, token: bytes):
+        def send_bytes(data: bytes) -> None:
+            connection.send_bytes(token + data)
+
+        self.send_bytes = send_bytes
+
+
+class Seal:
+    """Tells whether functions on which the observations rest were replaced."""
+
+    def __init__(self):
+        own = [module for name, module in sys.modules.items() if name.partition(".")[0] in ("grader", "classroom")]
+        theirs = [builtins, torch, nn, nn.functional, nn.init, torch.linalg, torch.optim, torch.autograd, json]
+        self.owners = [*own, *theirs, torch.Tensor, nn.Module, nn.Parameter, nn.Linear, nn.Embedding, torch.optim.Optimizer]
+        self.saved = [dict(vars(owner)) for owner in self.owners]
+        functions = [value for owner in own for value in vars(owner).values() if isinstance(value, FunctionType)]
+        self.codes = [(function, function.__code__) for function in functions]
+
+    def broken(self, all=all, callable=callable, map=map, zip=zip) -> str | None:
+        """The name of the first thing that is no longer what it was. (Its tools are held as defaults: they may be replaced, too.)"""
+        for place, (owner, before) in enumerate(zip(self.owners, self.saved)):
+            now = dict(vars(owner))
+            if now.keys() == before.keys() and all(map(is_, now.values(), before.values())):
+                continue  # the common case, quickly
+            for name, value in before.items():
+                if callable(value) and now.get(name) is not value:
+                    return f"{owner.__name__}.{name}"
+            self.saved[place] = now  # what is loaded late, and variables, may change
+        for function, code in self.codes:
+            if function.__code__ is not code:
+                return f"{function.__module__}.{function.__name__}"
+        return None
+
+
+def warm_up() -> None:
+    """Do once what each submission would have to do: load the checks, and the slow parts of torch."""
+    for problem in PROBLEMS:
+        checks_of(problem)
+    layer = nn.Linear(3, 3, dtype=torch.float64)
+    optimizer = torch.optim.AdamW(layer.parameters())
+    nn.functional.cross_entropy(layer(torch.ones(2, 3, dtype=torch.float64)), torch.tensor([0, 1])).backward()
+    nn.utils.clip_grad_norm_(layer.parameters(), 1.0)
+    optimizer.step()
+    torch.linalg.matrix_rank(layer.weight.detach())
+    wire.loads(wire.dumps({"value": layer.weight.detach()}))
+
+
+def serve(descriptor: int) -> None:
+    """Read a job from a socket and do it."""
+    connection = Connection(descriptor)
+    work(connection, connection.recv_bytes())
+
+
+def work(connection: Connection, job: bytes) -> None:
+    """Load a submission, run its checks, send one message each. See `grader.worker.serve` for the messages."""
+    wanted = json.loads(job)
+    channel = Channel(connection, bytes.fromhex(wanted["token"]))
+    problem, seed, check_ids = PROBLEMS[wanted["problem"]], wanted["seed"], wanted["checks"]
+    files = [(name, when, base64.b64decode(content)) for name, when, content in wanted["files"]]
+    del wanted, job
+    worker.begin()
+    seal = Seal()
+    worker.send(channel, {"value": "started"})
+    try:
+        submission = read_files(files)
+    except (SubmissionError, RecursionError, MemoryError) as error:
+        worker.send(channel, {"error": worker.describe(error, [])})
+        return
+    cells = submission.cells
+    code = worker.load_and_tell(channel, cells, problem.parts, submission.notices)
+    bare = code and Bare(problem.names)
+    for check_id in check_ids if code else ():
+        name = check_id.removeprefix(WITHOUT)
+        message = worker.observe(
+            checks_of(problem.id)[name].probe, name, code if name == check_id else bare, cells, seed
+        )
+        changed = seal.broken()
+        if changed:
+            error = Tampered(f"Your code has replaced `{changed}`, on which the checks rest. Nothing after that counts.")
+            message = {"error": worker.describe(error, cells)}
+        worker.send(channel, message)
+
+
+class Bare(worker.Code):
+    """A submission without its stubs: what a check sees here, it has not seen in the submission."""
+
+    def __init__(self, names: set[str]):
+        super().__init__({name: _taken_away for name in names})
+
+
+def _taken_away(*arguments, **options):
+    raise RuntimeError("this stub was taken away")
+
+
+def read_files(files: list[tuple[str, float, bytes]]):
+    """The submission in these files: one, or the two halves of a notebook. SubmissionError if it cannot be read."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = []
+        for name, when, content in files:
+            path = Path(folder) / Path(name).name
+            path.write_bytes(content)
+            os.utime(path, (when, when))
+            paths.append(path)
+        try:
+            notebooks = [path for path in paths if path.suffix != ".py"]
+            return read_pair(notebooks[0]) if notebooks else read(paths[0])
+        except SubmissionError as error:
+            raise SubmissionError(str(error).replace(f"{folder}/", "")) from None

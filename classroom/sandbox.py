@@ -1,0 +1,195 @@
+"""The sandbox: where strangers' code runs. Linux only, by `bubblewrap`.
+
+One prepared process (`classroom.zygote`) has imported torch and waits inside of bubblewrap. It sees the Python
+installation and the public half of the grader, read-only, and nothing else: no reference, no known mistake, no
+submission, no home, no network. Each submission is run by a fork of it, in namespaces of its own.
+"""
+
+import base64
+import errno
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from grader import wire
+from grader.observe import GRACE, Observation, observation
+from grader.problems import ROOT
+
+MOST_BYTES = 4 * 2**20  # of one message from inside
+START_LIMIT = 120.0  # seconds until the prepared process waits for work
+
+
+CLONE_THREAD = 0x00010000
+# A solution computes. It starts no processes, opens no sockets, and leaves the system as it is.
+FORBIDDEN = (
+    "fork", "vfork", "execve", "execveat", "socket", "socketpair", "connect", "bind", "listen", "accept", "accept4",
+    "unshare", "setns", "mount", "umount2", "pivot_root", "chroot", "open_tree", "move_mount", "fsopen", "fsmount",
+    "ptrace", "process_vm_readv", "process_vm_writev", "kcmp", "bpf", "perf_event_open", "userfaultfd",
+    "io_uring_setup", "io_uring_enter", "io_uring_register", "memfd_create", "memfd_secret", "shmget", "msgget",
+    "semget", "mq_open", "keyctl", "add_key", "request_key", "setrlimit", "personality", "fanotify_init", "inotify_init1",
+)  # fmt: skip
+
+
+class NoSandbox(Exception):
+    """There is no sandbox on this machine. The message says what to do."""
+
+
+INSTALL = (
+    "Install bubblewrap (Debian and Ubuntu: sudo apt install bubblewrap; Fedora: sudo dnf install bubblewrap), "
+    "or see make setup-classroom. It is for Linux; elsewhere use a virtual machine or a container with Linux."
+)
+
+
+def check() -> None:
+    """NoSandbox, with the reason, if strangers' code cannot be shut in here."""
+    if sys.platform != "linux":
+        raise NoSandbox(f"The sandbox works on Linux alone. {INSTALL}")
+    if not shutil.which("bwrap"):
+        raise NoSandbox(f"bubblewrap is not installed. {INSTALL}")
+    tried = subprocess.run([*_walls(), "true"], capture_output=True, text=True)
+    if tried.returncode:
+        raise NoSandbox(f"bubblewrap does not work here: {tried.stderr.strip()[:300]}. Are user namespaces allowed?")
+
+
+class Sandbox:
+    """The prepared process. `start` gives a child for one submission; `close` ends all."""
+
+    def __init__(self):
+        check()
+        ours, theirs = socket.socketpair()
+        command = [*_walls(), sys.executable, "-I", "-m", "classroom.zygote", str(theirs.fileno()), _rules().hex()]
+        self.process = subprocess.Popen(
+            command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True, errors="replace",
+        )  # fmt: skip
+        theirs.close()
+        self.control = ours
+        self.turn = threading.Lock()  # many threads ask for children
+        ours.settimeout(START_LIMIT)
+        if ours.recv(1) != b"r":  # ready
+            reason = self.process.communicate()[1]
+            raise NoSandbox(f"The sandbox could not be prepared: {reason.strip()[-500:]}")
+        ours.settimeout(None)
+
+    def start(self, files: Sequence[tuple[str, float, bytes]], problem_id: str, check_ids: list[str], seed: int) -> "Child":
+        """Give a submission to a fork of the prepared process.
+
+        Args:
+            files: name, time of change and content of each file of the submission.
+        """
+        token = secrets.token_bytes(16)
+        data, theirs = socket.socketpair()
+        control, guards = socket.socketpair()
+        with theirs, guards, self.turn:
+            try:
+                socket.send_fds(self.control, [b"j"], [theirs.fileno(), guards.fileno()])
+            except OSError:
+                pass  # the prepared process is gone; the child will say that it has not started
+        return Child(data, control, token, job(files, problem_id, check_ids, seed, token))
+
+    def close(self) -> None:
+        """End the prepared process and all its forks."""
+        self.control.close()
+        self.process.kill()
+        self.process.communicate()
+
+
+def job(files: Sequence[tuple[str, float, bytes]], problem_id: str, check_ids: list[str], seed: int, token: bytes) -> bytes:
+    """What a child is to do, as JSON."""
+    packed = [[name, time, base64.b64encode(content).decode()] for name, time, content in files]
+    return json.dumps(
+        {"files": packed, "problem": problem_id, "checks": check_ids, "seed": seed, "token": token.hex()}
+    ).encode()
+
+
+class Child:
+    """A submission at work. What it sends is believed to be data, and nothing more."""
+
+    def __init__(self, data: socket.socket, control: socket.socket, token: bytes, job: bytes):
+        self.connection = Connection(data.detach())
+        self.control = control
+        self.token = token
+        try:
+            self.connection.send_bytes(job)
+        except OSError:
+            pass  # it has ended; `next` will say so
+
+    def next(self, limit: float) -> Observation:
+        """The next observation, or how the child has ended."""
+        try:
+            if self.connection.poll(limit):
+                return self._receive()
+            self.control.send(b"i")  # interrupt, so that the learner's line can be named
+            if self.connection.poll(GRACE):
+                return Observation("timeout", error=self._receive().error)
+        except OSError:
+            return Observation("crash")
+        return Observation("timeout")
+
+    def _receive(self) -> Observation:
+        try:
+            message = self.connection.recv_bytes(MOST_BYTES + len(self.token))
+        except (EOFError, OSError):
+            return Observation("crash")
+        if not message.startswith(self.token):
+            return Observation("forged")
+        try:
+            return observation(wire.loads(message[len(self.token) :]))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return Observation("forged")
+
+    def stop(self) -> None:
+        """End the child and whatever it has started."""
+        self.control.close()  # its guard sees that and kills it
+        self.connection.close()
+
+
+def _walls() -> list[str]:
+    """The bubblewrap command in front of a command."""
+    command = ["bwrap", "--unshare-all", "--new-session", "--clearenv"]
+    for name, value in {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "USER": "student", "LANG": "C.UTF-8"}.items():
+        command += ["--setenv", name, value]
+    command += ["--setenv", "OMP_NUM_THREADS", "1", "--setenv", "PYTHONDONTWRITEBYTECODE", "1"]
+    for folder in ("/usr", "/lib", "/lib64", "/bin"):
+        if os.path.islink(folder):
+            command += ["--symlink", os.readlink(folder), folder]
+        else:
+            command += ["--ro-bind-try", folder, folder]
+    interpreter = Path(sys.executable).resolve().parent.parent
+    for folder in dict.fromkeys([str(interpreter), sys.base_prefix, sys.prefix]):
+        if not folder.startswith("/usr"):
+            command += ["--ro-bind", folder, folder]
+    # Of the course only what the checks need. The known mistakes lie within the grader, so they are covered.
+    for name in ("grader", "classroom/__init__.py", "classroom/zygote.py", "classroom/inside.py"):
+        command += ["--ro-bind", f"{ROOT / name}", f"{ROOT / name}"]
+    command += ["--tmpfs", f"{ROOT / 'grader' / 'mistakes'}", "--remount-ro", f"{ROOT / 'grader' / 'mistakes'}"]
+    command += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev", "--tmpfs", "/tmp", "--chdir", "/tmp"]
+    return [*command, "--remount-ro", "/", "--"]
+
+
+def _rules() -> bytes:
+    """The filter of system calls, as the kernel reads it: PermissionError for what a solution does not need."""
+    import pyseccomp as seccomp  # here, since it can be imported on Linux alone
+
+    rules = seccomp.SyscallFilter(seccomp.ALLOW)
+    for name in FORBIDDEN:
+        try:
+            rules.add_rule(seccomp.ERRNO(errno.EPERM), name)
+        except ValueError:
+            pass  # a call that this machine does not have
+    # Threads are allowed, processes are not. The flags of clone3 cannot be seen; without it the C library uses clone.
+    rules.add_rule(seccomp.ERRNO(errno.EPERM), "clone", seccomp.Arg(0, seccomp.MASKED_EQ, CLONE_THREAD, 0))
+    rules.add_rule(seccomp.ERRNO(errno.ENOSYS), "clone3")
+    with tempfile.TemporaryFile() as file:
+        rules.export_bpf(file)
+        file.seek(0)
+        return file.read()
