@@ -46,6 +46,11 @@ class Problem:
     def mistakes(self) -> Path:
         return ROOT / "grader" / "mistakes" / self.id
 
+    @property
+    def recorded(self) -> Path:
+        """What stands in for the reference in a copy without solutions. See `grader.recorded`."""
+        return ROOT / "grader" / "recorded" / f"{self.id}.safetensors"
+
     def notebook_path(self, suffix: str, folder: Path = ROOT / "notebooks") -> Path:
         return folder / f"{self.notebook}{suffix}"
 

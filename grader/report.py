@@ -50,7 +50,13 @@ def next_step(report: Report) -> str:
         return f"Next: mend {report.first_failure.check.stub} in notebooks/{report.problem.notebook}.ipynb."
     if report.next_stub:
         return f"Next: write {report.next_stub} in notebooks/{report.problem.notebook}.ipynb."
-    return f"All of {report.problem.title} is solved. Compare with solutions/{report.problem.id}.py."
+    compare = f" Compare with solutions/{report.problem.id}.py." if _has_solution(report) else ""
+    return f"All of {report.problem.title} is solved.{compare}"
+
+
+def _has_solution(report: Report) -> bool:
+    """Whether the reference is in this copy of the course. Else what the checks see in it was recorded."""
+    return not report.problem.recorded.exists()
 
 
 def current(reports: list[Report]) -> Report:
@@ -94,7 +100,8 @@ def print_course(reports: list[Report], console: Console, *, hint: tuple[int, st
     report = current(reports)
     _print_failure(report, console, hint)
     if score == most:
-        console.print("\nAll problems are solved. Compare with the folder solutions.")
+        compare = " Compare with the folder solutions." if _has_solution(report) else ""
+        console.print(f"\nAll problems are solved.{compare}")
     else:
         console.print(f"\n{escape(next_step(report))}")
 

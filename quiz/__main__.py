@@ -13,8 +13,8 @@ Exit status 0: done; 1: `lint` found something; 2: it cannot be done, and why.
 import argparse
 import sys
 
-from quiz import bank, store, terminal
-from quiz.register import Broken
+from quiz import bank, packed, store, terminal
+from quiz.register import BANK, Broken
 
 ROUND = 10  # questions, unless --count says otherwise
 
@@ -93,6 +93,8 @@ def _stats(options) -> int:
 def _export(options) -> int:
     from quiz import export
 
+    if options.format == "json" and packed.holds(BANK / "sft.toml"):
+        raise Broken("The questions of this copy are packed, so that nobody reads a key by accident. They are not exported.")
     print(export.schema() if options.format == "schema" else export.as_json())
     return 0
 

@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, computed_field, field_validator, model_validator
 
-from quiz import formulas
-from quiz.register import Broken, errata, read, sources
+from quiz import formulas, packed
+from quiz.register import BANK, Broken, errata, read, sources
 
 TOPICS = {
     "sft": "Supervised fine-tuning",
@@ -209,6 +209,8 @@ def misconceptions() -> dict[str, Misconception]:
 
 @cache
 def _all() -> dict[str, Item]:
+    if not any((BANK / f"{topic}.toml").exists() or packed.holds(BANK / f"{topic}.toml") for topic in TOPICS):
+        raise Broken("This copy of the course has no questions.")
     found = {}
     for topic in TOPICS:
         for name, item in read_topic(topic).items():

@@ -9,6 +9,8 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from quiz import packed
+
 T = TypeVar("T")
 BANK = Path(__file__).parent / "bank"
 
@@ -75,8 +77,8 @@ def read(name: str, validate: Callable[[dict], T], folder: Path | None = None, *
     """
     path = (folder or BANK) / name
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        content = packed.content(path) if packed.holds(path) else tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, packed.Damaged) as error:
         raise Broken(f"{name} cannot be read: {error}") from None
     entries = {}
     for key, fields in content.items():

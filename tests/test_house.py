@@ -7,7 +7,7 @@ import pytest
 from grader.problems import ROOT
 
 OWN = {"lab", "grader", "quiz", "solutions", "tests", "classroom"}
-MAY_IMPORT = {"solutions": set(), "lab": set(), "quiz": set(), "grader": {"lab", "solutions"}, "classroom": {"grader"}}
+MAY_IMPORT = {"solutions": set(), "lab": set(), "quiz": set(), "grader": {"lab", "solutions"}, "classroom": {"grader", "quiz"}}
 
 
 def imported(path) -> set[str]:

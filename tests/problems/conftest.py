@@ -14,6 +14,7 @@ from grader.problems import PROBLEMS, ROOT  # noqa: E402
 from grader.report import current, print_course  # noqa: E402
 from grader.submission import SubmissionError, read_pair  # noqa: E402
 from quiz import store, terminal  # noqa: E402
+from quiz.register import Broken  # noqa: E402
 
 REPORTS = pytest.StashKey[dict]()
 
@@ -55,11 +56,11 @@ def pytest_terminal_summary(config):
 
 
 def _quiz_line() -> str:
-    """How the quiz stands. Trouble with its file never spoils the check of the notebooks."""
+    """How the quiz stands. Trouble with its files never spoils the check of the notebooks."""
     try:
         kept = store.existing()
         return " ".join([terminal.line(kept.attempts() if kept else [], store.now()), kept.note if kept else ""]).strip()
-    except (OSError, ValueError) as error:
+    except (Broken, OSError, ValueError) as error:
         return f"Quiz: {error}"
 
 

@@ -1,0 +1,365 @@
+"""What students get: the course as a folder and as a zip, without the solutions.
+
+    release(Path("course"))                            course/ and course.zip
+    release(Path("course"), without=["topics"])        without notebooks 01 to 05
+    release(Path("course"), with_solutions=True)       for self-study: with solutions, known mistakes and open questions
+
+The stubs are blank, whatever the notebooks here hold. The grader of the copy compares with what the checks have seen in
+the references for the public seed (`grader.recorded`), so a student who looks for them finds the right numbers, but no
+code. Grade with another seed. A copy in which the code of a reference still stands somewhere is refused.
+"""
+
+import ast
+import json
+import os
+import re
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import jinja2
+import jupytext
+
+from grader import stubs, wire
+from grader.judge import PUBLIC_SEED, reference_observations
+from grader.problems import PROBLEMS, ROOT, Problem
+from grader.submission import SubmissionError, read_pair
+from quiz import packed
+
+TEMPLATES = Path(__file__).parent / "templates" / "handout"
+PARTS = ("grader", "quiz", "topics")  # what a copy can do without
+TARGETS = ("help", "check", "quiz", "lab", "slides", "reset")  # of the Makefile, for students
+PACKAGES = ("lab", "grader", "quiz", "solutions")
+GRADERLESS = ("__init__", "notebook", "problems", "recorded", "report", "reset", "stubs", "submission", "wire")
+OPEN = ("errata.toml", "sources.toml")  # of the bank: the notebooks show them
+DATE = (2000, 1, 1, 0, 0, 0)  # of every file in the zip
+SHORTEST = 50  # characters; see `bodies`
+
+
+class ReleaseError(Exception):
+    """The copy cannot be made. The message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """What is in a copy."""
+
+    grader: bool
+    quiz: bool
+    topics: bool
+    solutions: bool
+
+
+def release(out: Path, without: Collection[str] = (), with_solutions: bool = False) -> Path:
+    """Make the folder `out`, and beside it a zip of the same name that unpacks to this one folder.
+
+    Args:
+        without: some of "grader", "quiz" and "topics".
+        with_solutions: a copy for self-study, with solutions, known mistakes and questions that can be read.
+
+    Returns the zip.
+
+    Raises:
+        ReleaseError: `out` or the zip is in the way, a part is unknown, the course is not whole, or the code of a
+            reference stands in the copy. Nothing is left behind.
+    """
+    out = Path(out).resolve()
+    archive = out.with_name(f"{out.name}.zip")
+    copy = _copy(without, with_solutions)
+    _check_places(out, archive)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as work:
+            made = Path(work, out.name)
+            made.mkdir()
+            _build(made, copy)
+            if not copy.solutions:
+                search(made)
+            _zip(made, Path(work, archive.name))
+            if out.exists():
+                out.rmdir()  # it is empty
+            os.replace(made, out)
+            os.replace(Path(work, archive.name), archive)
+    except OSError as error:
+        raise ReleaseError(f"Nothing was made: {error.strerror}, at {error.filename or out}.") from None
+    return archive
+
+
+def _copy(without: Collection[str], with_solutions: bool) -> Copy:
+    for part in without:
+        if part not in PARTS:
+            raise ReleaseError(f"There is no part {part!r} to leave out; there are {', '.join(PARTS)}.")
+    if with_solutions and set(without) - {"topics"}:
+        raise ReleaseError("A copy with solutions has the grader and the quiz as well; only the topics can be left out.")
+    return Copy(**{part: part not in without for part in PARTS}, solutions=with_solutions)
+
+
+def _check_places(out: Path, archive: Path) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ReleaseError(f"{out} exists and is not empty. Name a new folder, or remove this one.")
+    if archive.exists():
+        raise ReleaseError(f"{archive} exists. Name another folder, or remove this file.")
+
+
+# --- the folder ---------------------------------------------------------------------------------
+
+
+def _build(out: Path, copy: Copy) -> None:
+    for name in ("LICENSE", "requirements.txt"):
+        shutil.copyfile(ROOT / name, out / name)
+    _take(out, "lab")
+    _notebooks(out, copy)
+    _grader(out, copy)
+    _solutions(out, copy)
+    _quiz(out, copy)
+    _write(out / "Makefile", _makefile((ROOT / "Makefile").read_text(encoding="utf-8"), copy))
+    _write(out / "pyproject.toml", _pyproject((ROOT / "pyproject.toml").read_text(encoding="utf-8")))
+    _write(out / "README.md", _readme(copy))
+
+
+def _take(out: Path, folder: str, wanted: Callable[[Path], bool] = lambda path: True) -> None:
+    """Copy the files of a folder of the course, without hidden ones and what Python leaves behind."""
+    for path in sorted((ROOT / folder).rglob("*")):
+        place = path.relative_to(ROOT)
+        hidden = any(part.startswith((".", "__pycache__")) for part in place.parts)
+        if path.is_file() and not hidden and wanted(path.relative_to(ROOT / folder)):
+            (out / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, out / place)
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _notebooks(out: Path, copy: Copy) -> None:
+    """The topics as they are, and the problems with blank stubs."""
+    problems = {problem.notebook for problem in PROBLEMS.values()}
+
+    def is_topic(path: Path) -> bool:
+        return bool(re.fullmatch(r"\d\d_\w+\.(ipynb|md)", path.name)) and path.stem not in problems  # no backups
+
+    (out / "notebooks").mkdir()
+    if copy.topics:
+        _take(out, "notebooks", is_topic)
+    for problem in PROBLEMS.values():
+        _problem_notebook(problem, out / "notebooks")
+
+
+def _problem_notebook(problem: Problem, folder: Path) -> None:
+    try:
+        notebook = jupytext.read(read_pair(problem.notebook_path(".ipynb", ROOT / "notebooks")).path)
+    except SubmissionError as error:
+        raise ReleaseError(f"Nothing was made: {error}") from None
+    stubs.put(notebook, problem, stubs.blank)
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{number}"  # else each run draws new ones
+        if cell.cell_type == "code":  # outputs show what the instructor's own code has given
+            cell.outputs, cell.execution_count = [], None
+    for suffix in (".md", ".ipynb"):
+        jupytext.write(notebook, problem.notebook_path(suffix, folder))
+
+
+def _grader(out: Path, copy: Copy) -> None:
+    """The grader; or what a notebook imports of it, and a judge who says that the instructor grades."""
+    if copy.grader:
+        _take(out, "grader", lambda path: copy.solutions or path.parts[0] not in ("mistakes", "recorded"))
+        _take(out, "tests/problems")
+    else:
+        _take(out, "grader", lambda path: path.suffix == ".py" and len(path.parts) == 1 and path.stem in GRADERLESS)
+        shutil.copyfile(TEMPLATES / "judge.py", out / "grader" / "judge.py")
+        shutil.copyfile(TEMPLATES / "main.py", out / "grader" / "__main__.py")
+    if not copy.solutions:
+        (out / "grader" / "recorded").mkdir()
+        for problem in PROBLEMS.values():
+            (out / "grader" / "recorded" / problem.recorded.name).write_bytes(_recorded(problem, copy.grader))
+
+
+@cache
+def _recorded(problem: Problem, observations: bool) -> bytes:
+    """The file that `grader.recorded` reads, with or without what the checks see."""
+    seen = reference_observations(problem, PUBLIC_SEED) if observations else {}
+    return wire.dumps(
+        {
+            "seed": PUBLIC_SEED,
+            "observations": {id: {"value": one.value, "asked": list(one.asked)} for id, one in seen.items()},
+            "blank": {cell[0]: stubs.blank(problem, cell) for cell in problem.cells},
+        }
+    )
+
+
+SOLUTION = '''"""{title}: what you have written in notebooks/{notebook}. The package says more."""
+
+from solutions import fill
+
+fill(globals(), "{id}", {others})
+'''
+
+
+def _solutions(out: Path, copy: Copy) -> None:
+    """The references; or modules of the same names that give the student's own code."""
+    if copy.solutions:
+        return _take(out, "solutions")
+    (out / "solutions").mkdir()
+    shutil.copyfile(TEMPLATES / "solutions.py", out / "solutions" / "__init__.py")
+    for problem in PROBLEMS.values():
+        others = json.dumps(_beside_the_stubs(problem))
+        text = SOLUTION.format(title=problem.title, notebook=problem.notebook, id=problem.id, others=others)
+        _write(out / "solutions" / problem.reference.name, text)
+
+
+def _beside_the_stubs(problem: Problem) -> list[str]:
+    """The public names that a reference defines and no stub does, such as IGNORE_INDEX."""
+    found = []
+    for node in ast.parse(problem.reference.read_text(encoding="utf-8")).body:
+        targets = [target.id for target in getattr(node, "targets", [])]
+        found += targets if isinstance(node, ast.Assign) else [getattr(node, "name", "_")]
+    return sorted(name for name in found if not name.startswith("_") and name not in problem.names)
+
+
+def _quiz(out: Path, copy: Copy) -> None:
+    """The quiz. Its questions are packed, or left out, or, beside the solutions, as they are here."""
+
+    def wanted(path: Path) -> bool:
+        return copy.solutions or path.parts[0] != "bank" or path.name in OPEN
+
+    _take(out, "quiz", wanted)
+    if copy.quiz and not copy.solutions:
+        questions = [path for path in (ROOT / "quiz" / "bank").glob("*.toml") if path.name not in OPEN]
+        _write(out / "quiz" / "bank" / packed.NAME, packed.pack(questions))
+
+
+# --- the files around it ------------------------------------------------------------------------
+
+
+def _makefile(text: str, copy: Copy) -> str:
+    """The Makefile without the targets that need what is not there."""
+    left_out = set() if copy.topics else {"slides"}
+    kept = [target for target in TARGETS if target not in left_out]
+    blocks = []
+    for block in text.strip().split("\n\n"):
+        target = re.search(r"^([\w-]+):", block, re.MULTILINE)
+        if not target or target[1] in kept:
+            blocks.append(block)
+    text = "\n\n".join(blocks) + "\n"
+    text = re.sub(r"^\.PHONY:.*$", f".PHONY: {' '.join(kept)}", text, flags=re.MULTILINE)
+    listed = kept if copy.grader else [target for target in kept if target != "check"]
+    listed = listed if copy.quiz else [target for target in listed if target != "quiz"]
+    lines = [line for line in text.splitlines(keepends=True) if _listed(line) in (None, *listed)]
+    text = "".join(lines)
+    return text if copy.grader else re.sub(r"^\t.*pytest tests/problems.*$", "\t@$(RUN) -m grader", text, flags=re.MULTILINE)
+
+
+def _listed(line: str) -> str | None:
+    """The target that a line of `make help` is about."""
+    found = re.match(r'\t@echo "make ([\w-]+)', line)
+    return found[1] if found else None
+
+
+def _pyproject(text: str) -> str:
+    """pyproject.toml with the packages that are there."""
+    text = re.sub(r"^packages = .*$", f"packages = {json.dumps(PACKAGES)}", text, flags=re.MULTILINE)
+    return re.sub(r"^classroom = .*\n", "", text, flags=re.MULTILINE)
+
+
+def _readme(copy: Copy) -> str:
+    """The README for students. How to get PyTorch is told by the README of the course."""
+    build = re.search(r"^### The PyTorch build\n.*?(?=^#)", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+    if not build:
+        raise ReleaseError("README.md has no section “The PyTorch build” any more, and students need it.")
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    template = environment.from_string((TEMPLATES / "README.md").read_text(encoding="utf-8"))
+    return template.render(**vars(copy), build=build[0].strip())
+
+
+# --- no solution stands in it -------------------------------------------------------------------
+
+
+def search(folder: Path) -> None:
+    """Look for the code of the references in every file. Comments, docstrings and white space make no difference.
+
+    Raises:
+        ReleaseError: there is some. The message names the file and the function.
+    """
+    wanted = {f"{problem.id}: {name}": body for problem in PROBLEMS.values() for name, body in bodies(problem).items()}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        texts = [text for raw in _texts(path) for text in (_bare(raw), _bare(_DOCSTRING.sub("", raw)))]
+        for name, body in wanted.items():
+            if any(body in text for text in texts):
+                problem, _, function = name.partition(": ")
+                raise ReleaseError(
+                    f"{path.relative_to(folder).as_posix()} holds the body of `{function}` as it stands in "
+                    f"solutions/{problem}.py. Take it out of the file here, then make the copy again."
+                )
+
+
+def bodies(problem: Problem) -> dict[str, str]:
+    """The body of each function of a reference, bare, by its name or “Class.method”.
+
+    Those of fewer than SHORTEST characters are left out. They are one short line, such as `return model`, which hints
+    and checks hold too, and which everyone writes alike. The longest that occurs in them has 44 characters; the shortest
+    body that is more than a line has 68.
+    """
+    text = problem.reference.read_text(encoding="utf-8")
+    found = {}
+    for name, node in _functions(ast.parse(text)):
+        statements = node.body[1:] if ast.get_docstring(node) else node.body
+        if statements:
+            lines = text.splitlines()[statements[0].lineno - 1 : statements[-1].end_lineno]
+            found[name] = _bare(_DOCSTRING.sub("", "\n".join(lines)))
+    return {name: body for name, body in found.items() if len(body) >= SHORTEST}
+
+
+def _functions(tree: ast.AST, above: str = "") -> Iterator[tuple[str, ast.FunctionDef]]:
+    for node in ast.iter_child_nodes(tree):
+        name = above + getattr(node, "name", "")
+        if isinstance(node, ast.FunctionDef):
+            yield name, node
+        yield from _functions(node, f"{name}." if isinstance(node, (ast.FunctionDef, ast.ClassDef)) else above)
+
+
+_DOCSTRING = re.compile(r'"""(?:.|\n)*?"""')
+
+
+def _bare(text: str) -> str:
+    """Without comments and white space, and with line ends and quotes that are written as in JSON set free."""
+    text = re.sub(r"\\+n", "\n", text)
+    text = re.sub(r"\\+([\"'])", r"\1", text)
+    return re.sub(r"\s+", "", re.sub(r"#.*", "", text))
+
+
+def _texts(path: Path) -> list[str]:
+    """What can be read in a file: the strings of JSON, the packed questions unpacked, else the text as it is."""
+    text = path.read_bytes().decode("utf-8", errors="replace")
+    if path.name == packed.NAME:
+        return list(_strings(packed.unpack(text)))
+    if path.suffix in (".ipynb", ".json"):
+        return list(_strings(json.loads(text)))
+    return [text]
+
+
+def _strings(data) -> Iterator[str]:
+    """Every string of JSON data. A list of strings is a text in lines, as in notebooks."""
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, list) and all(isinstance(item, str) for item in data):
+        yield "".join(data)
+    elif isinstance(data, (list, dict)):
+        for item in data.values() if isinstance(data, dict) else data:
+            yield from _strings(item)
+
+
+# --- the zip ------------------------------------------------------------------------------------
+
+
+def _zip(folder: Path, archive: Path) -> None:
+    """The same folder gives the same bytes: sorted, with one date and one mode."""
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            info = zipfile.ZipInfo(path.relative_to(folder.parent).as_posix(), DATE)
+            info.create_system, info.external_attr = 3, 0o100644 << 16  # Unix; a file that its owner may change
+            file.writestr(info, path.read_bytes(), zipfile.ZIP_DEFLATED, 9)

@@ -1,0 +1,43 @@
+"""In this copy of the course, these modules give what you have written yourself.
+
+`from solutions.sft import sft_loss` takes `sft_loss` out of your notebooks/06_problem_sft, as you saved it last. So the
+notebooks that use it run on your own code. A stub that is still blank raises NotImplementedError with its name when it
+is called. After a change of the problem's notebook, restart the kernel of the notebook that uses it.
+"""
+
+import ast
+
+from grader.problems import PROBLEMS
+from grader.submission import SubmissionError, read_pair, select
+
+
+def fill(namespace: dict, problem_id: str, others: list[str]) -> None:
+    """Put your definitions for a problem into the namespace of a module.
+
+    Args:
+        others: names beside the stubs that notebooks may ask for.
+    """
+    problem, errors = PROBLEMS[problem_id], {}
+    names = problem.parts | set(others)
+
+    def missing(name: str):
+        """Called for a name that the module does not have."""
+        if name not in names:
+            raise AttributeError(f"module {namespace['__name__']!r} has no attribute {name!r}")
+        why = errors.get(name) or errors.get("*") or f"it is not there. `make reset PROBLEM={problem_id}` brings stubs back"
+        raise ImportError(f"`{name}` should come from your notebooks/{problem.notebook}, but {why}.")
+
+    namespace["__getattr__"] = missing
+    try:
+        program = select(read_pair(problem.notebook_path(".ipynb")).cells, names)
+    except SubmissionError as error:
+        errors["*"] = str(error).rstrip(".")
+        return
+    for cell in program.broken:
+        errors.update({name: f"{cell.label} has a syntax error in line {cell.line}: {cell.message}" for name in cell.defines})
+    for cell, statements in program.parts:
+        for statement in statements:
+            try:
+                exec(compile(ast.Module([statement], []), f"<{cell.label}>", "exec"), namespace)
+            except Exception as error:
+                errors[getattr(statement, "name", "*")] = f"{cell.label} raises {type(error).__name__}: {error}"
