@@ -359,7 +359,8 @@ def _strings(data) -> Iterator[str]:
 def _zip(folder: Path, archive: Path) -> None:
     """The same folder gives the same bytes: sorted, with one date and one mode."""
     with zipfile.ZipFile(archive, "w") as file:
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            info = zipfile.ZipInfo(path.relative_to(folder.parent).as_posix(), DATE)
+        places = {path.relative_to(folder.parent).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+        for name, path in sorted(places.items()):
+            info = zipfile.ZipInfo(name, DATE)
             info.create_system, info.external_attr = 3, 0o100644 << 16  # Unix; a file that its owner may change
             file.writestr(info, path.read_bytes(), zipfile.ZIP_DEFLATED, 9)

@@ -141,6 +141,13 @@ class Pending:
     def _wait(self, *_, **__):
         raise NotImplementedError(object.__getattribute__(self, "_stub"))
 
+    @classmethod
+    def __torch_function__(cls, function, types, arguments=(), options=None):
+        """torch calls this where it is given a Pending for a tensor, alone or in a list."""
+        given = [*arguments, *(options or {}).values()]
+        inside = [item for value in given if isinstance(value, (list, tuple)) for item in value]
+        next(value for value in [*given, *inside] if isinstance(value, cls))._wait()
+
     __getattr__ = __setattr__ = __call__ = __getitem__ = __setitem__ = __iter__ = __len__ = __bool__ = _wait
     __repr__ = __str__ = __format__ = __float__ = __int__ = __array__ = __index__ = __enter__ = _wait
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _wait

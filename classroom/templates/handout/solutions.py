@@ -2,11 +2,15 @@
 
 `from solutions.sft import sft_loss` takes `sft_loss` out of your notebooks/06_problem_sft, as you saved it last. So the
 notebooks that use it run on your own code. A stub that is still blank raises NotImplementedError with its name when it
-is called. After a change of the problem's notebook, restart the kernel of the notebook that uses it.
+is called; in a notebook, the cell then says so in one line. After a change of the problem's notebook, restart the kernel
+of the notebook that uses it.
 """
 
 import ast
 
+from IPython import get_ipython
+
+from grader.notebook import start
 from grader.problems import PROBLEMS
 from grader.submission import SubmissionError, read_pair, select
 
@@ -17,6 +21,8 @@ def fill(namespace: dict, problem_id: str, others: list[str]) -> None:
     Args:
         others: names beside the stubs that notebooks may ask for.
     """
+    if get_ipython():
+        start(problem_id)  # so that cells which need a blank stub say so
     problem, errors = PROBLEMS[problem_id], {}
     names = problem.parts | set(others)
 

@@ -1,0 +1,393 @@
+"""The copies that students get: what is in them, that no solution is, and that they work."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from itertools import combinations
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+
+from classroom import release as module
+from classroom.release import PARTS, ReleaseError, bodies, release, search
+from grader import recorded, stubs
+from grader.judge import grade
+from grader.problems import PROBLEMS, ROOT, Problem
+from grader.submission import SubmissionError, read
+from quiz import packed
+from tests.conftest import write
+
+
+@pytest.fixture(scope="module")
+def handout(tmp_path_factory) -> Path:
+    """A copy as it is made without options. Not to be changed."""
+    folder = tmp_path_factory.mktemp("release") / "course"
+    release(folder)
+    return folder
+
+
+@pytest.fixture
+def own(handout, tmp_path) -> Path:
+    """A student's own copy, to be written in."""
+    return Path(shutil.copytree(handout, tmp_path / "own"))
+
+
+def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Python in a copy. PYTHONPATH puts the copy before the installed course."""
+    environment = os.environ | {"PYTHONPATH": str(folder), "QUIZ_HOME": str(folder / "home"), "PYTHONUTF8": "1"}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8")
+
+
+def make_check(folder: Path, *more: str) -> subprocess.CompletedProcess:
+    options = ["-q", "--no-header", "--tb=no", "-rN", "-p", "no:nbval", "-p", "no:anyio"]
+    return python(folder, "-m", "pytest", "tests/problems", *options, *more)
+
+
+def fill(folder: Path, problem, source_of=stubs.solved) -> None:
+    """Put sources into the stub cells of both halves of a notebook."""
+    notebook = jupytext.read(problem.notebook_path(".ipynb", folder))
+    stubs.put(notebook, problem, source_of)
+    for suffix in (".md", ".ipynb"):
+        jupytext.write(notebook, problem.notebook_path(suffix, folder))
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# --- what is in it ------------------------------------------------------------------------------
+
+
+def test_what_is_left_out_is_not_there(handout):
+    names = set(files(handout))
+    assert {"Makefile", "README.md", "LICENSE", "grader/judge.py", "quiz/bank/errata.toml", "lab/model.py"} <= names
+    assert {name for name in names if name.startswith("tests/")} == {
+        "tests/problems/conftest.py",
+        "tests/problems/test_problems.py",
+    }
+    assert not [name for name in names if name.startswith(("classroom", "grader/mistakes", ".", "CONTRIBUTING"))]
+    assert not [name for name in names if ".backup-" in name or "__pycache__" in name or "checkpoints" in name]
+    assert {name for name in names if name.startswith("quiz/bank/")} == {
+        "quiz/bank/errata.toml",
+        "quiz/bank/sources.toml",
+        "quiz/bank/questions.packed",
+    }
+
+
+def test_backups_checkpoints_and_drafts_stay_at_home(tmp_path, monkeypatch):
+    course = tmp_path / "course"
+    shutil.copytree(ROOT / "notebooks", course / "notebooks", ignore=shutil.ignore_patterns("*.backup-*"))
+    for name in (".ipynb_checkpoints/01_a.ipynb", "01_supervised_finetuning.backup-2026.md", "draft.ipynb"):
+        (course / "notebooks" / name).parent.mkdir(exist_ok=True)
+        (course / "notebooks" / name).write_text("{}")
+    monkeypatch.setattr(module, "ROOT", course)
+    module._notebooks(tmp_path, module.Copy(grader=True, quiz=True, topics=True, solutions=False))
+    assert set(files(tmp_path / "notebooks")) == {path.name for path in (ROOT / "notebooks").glob("*_*.*") if "backup" not in path.name}
+
+
+def test_stubs_are_blank_and_outputs_gone_whatever_the_instructor_has_written(tmp_path, monkeypatch):
+    course = tmp_path / "course"
+    shutil.copytree(ROOT / "notebooks", course / "notebooks")
+    problem = PROBLEMS["lora"]
+    fill(course / "notebooks", problem)
+    monkeypatch.setattr(module, "ROOT", course)
+    module._problem_notebook(problem, tmp_path)
+    for suffix in (".md", ".ipynb"):
+        cells = jupytext.read(problem.notebook_path(suffix, tmp_path)).cells
+        sources = [cell.source for cell in cells]
+        assert all(stubs.blank(problem, cell) in sources for cell in problem.cells)
+        assert not [cell for cell in cells if cell.get("outputs")]
+
+
+def test_the_makefile_lists_only_what_works_and_the_packages_are_there(tmp_path, handout):
+    text = (handout / "Makefile").read_text()
+    for target in ("test", "bench", "classroom"):
+        assert f"\n{target}:" not in text and f"make {target}" not in text
+    packages = json.loads((handout / "pyproject.toml").read_text().split("\npackages = ")[1].partition("\n")[0])
+    assert packages and all((handout / package / "__init__.py").exists() for package in packages)
+    assert "classroom" not in (handout / "pyproject.toml").read_text()
+    release(tmp_path / "short", without=["topics"])
+    assert "slides" not in (tmp_path / "short" / "Makefile").read_text()
+    assert not list((tmp_path / "short" / "notebooks").glob("0[1-5]*"))
+
+
+# --- no solution is in it -----------------------------------------------------------------------
+
+
+def test_the_search_knows_every_function_that_is_more_than_a_line():
+    known = {problem.id: bodies(problem) for problem in PROBLEMS.values()}
+    assert {"finetune", "_warmup_then_decay", "SequenceClassifier.forward", "collate.padded"} <= set(known["sft"])
+    assert {"LoRALinear.merge", "LoRALinear.unmerge", "lora_state_dict", "_lora_parameters"} <= set(known["lora"])
+    assert "freeze" not in known["peft"] and "IA3Linear.merge" in known["peft"]
+
+
+PLANTED = '''
+def mine(model):
+    """Another docstring."""
+    if isinstance(model, LoRALinear):   # another comment
+
+        model.merge()
+        return model.base
+    for name, module in list(model.named_modules()):
+        if isinstance(module, LoRALinear):
+            module.merge()
+            _replace(model, name, module.base)
+    return model
+'''
+
+
+@pytest.mark.parametrize("place", ["lab/model.py", "README.md", "notebooks/01_supervised_finetuning.ipynb", "quiz/bank/questions.packed"])
+def test_a_body_is_found_wherever_it_stands(own, place):
+    path = own / place
+    text = path.read_text(encoding="utf-8")
+    if place.endswith(".ipynb"):
+        data = json.loads(text)
+        data["cells"][-1]["source"] = PLANTED.splitlines(keepends=True)
+        text = json.dumps(data)
+    elif place.endswith(".packed"):
+        (own / "extra.toml").write_text(f"[item]\ncode = {json.dumps(PLANTED)}\n")
+        text = packed.pack([own / "extra.toml"])
+        (own / "extra.toml").unlink()
+    else:
+        text += PLANTED
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ReleaseError) as refused:
+        search(own)
+    assert str(refused.value).startswith(f"{place} holds the body of `merge_lora` as it stands in solutions/lora.py.")
+
+
+def test_a_body_of_the_instructor_s_stops_the_release_and_leaves_nothing(tmp_path, monkeypatch):
+    course = tmp_path / "course"
+    for name in ("README.md", "Makefile", "LICENSE", "requirements.txt", "pyproject.toml"):
+        course.mkdir(exist_ok=True)
+        shutil.copyfile(ROOT / name, course / name)
+    for name in ("notebooks", "quiz", "grader"):
+        shutil.copytree(ROOT / name, course / name)
+    notebook = PROBLEMS["lora"].notebook_path(".ipynb", course / "notebooks")
+    content = jupytext.read(notebook)
+    content.cells.append(nbformat.v4.new_code_cell(stubs.solved(PROBLEMS["sft"], ("collate",))))
+    for suffix in (".md", ".ipynb"):
+        jupytext.write(content, notebook.with_suffix(suffix))
+    monkeypatch.setattr(module, "ROOT", course)
+    with pytest.raises(ReleaseError, match="08_problem_lora.* holds the body of `collate`"):
+        release(tmp_path / "out", without=["grader"])
+    assert [path.name for path in tmp_path.iterdir()] == ["course"]
+
+
+def test_no_key_of_the_quiz_lies_open(handout):
+    text = "\n".join(content.decode("utf-8", "replace") for content in files(handout).values())
+    assert "it is the update that has low rank." in (ROOT / "quiz" / "bank" / "lora.toml").read_text(encoding="utf-8")
+    assert "it is the update that has low rank." not in text
+    done = python(handout, "-m", "quiz", "export")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "packed" in done.stderr
+
+
+# --- it works -----------------------------------------------------------------------------------
+
+
+def test_blank_notebooks_are_to_do_and_the_copy_grades_by_itself(handout):
+    done = make_check(handout)
+    assert done.returncode == 0 and "0 of 231 points in all" in done.stdout, done.stdout + done.stderr
+    assert "fail" not in done.stdout and "Quiz: none of 102 questions answered yet." in done.stdout
+    place = python(handout, "-c", "import grader, grader.judge as j; print(grader.__file__)")
+    assert Path(place.stdout.strip()).is_relative_to(handout)
+
+
+def test_solved_notebooks_get_full_points_and_nothing_is_said_of_solutions(own):
+    for problem in PROBLEMS.values():
+        fill(own / "notebooks", problem)
+    done = make_check(own)
+    assert done.returncode == 0 and "231 of 231 points in all" in done.stdout, done.stdout + done.stderr
+    assert "All problems are solved." in done.stdout and "solutions" not in done.stdout
+
+
+TWO = """
+from pathlib import Path
+from grader.judge import grade
+from grader.problems import PROBLEMS
+from grader.report import as_json, next_step
+from grader.submission import read
+print(next_step(grade(read(Path("right.py")), PROBLEMS["lora"])))
+print(as_json(grade(read(Path("wrong.py")), PROBLEMS["lora"])))
+"""
+
+
+def test_wrong_code_fails_with_the_same_message_and_without_a_diagnosis(own, lora):
+    right = lora.reference.read_text(encoding="utf-8")
+    write(own, "right.py", right)
+    path = write(own, "wrong.py", right + (lora.mistakes / "large_ranks_refused.py").read_text(encoding="utf-8"))
+    done = python(own, "-c", TWO)
+    first, _, text = done.stdout.partition("\n")
+    assert first == "All of LoRA is solved.", done.stderr
+    there, here = json.loads(text)["checks"], grade(read(path), lora).results
+    assert [(c["id"], c["status"], c["message"]) for c in there] == [(r.check.id, r.status, r.message) for r in here]
+    assert any(result.diagnosis for result in here) and not any(check["diagnosis"] for check in there)
+
+
+def test_another_seed_is_answered_with_a_sentence(handout):
+    done = python(handout, "-m", "grader", "lora", "notebooks/08_problem_lora.ipynb", "--seed", "5")
+    assert done.returncode == 2 and done.stderr.strip().count("\n") == 0
+    assert "seed 5" in done.stderr and "seed 2021" in done.stderr and "no solutions" in done.stderr
+
+
+def test_a_damaged_record_is_answered_with_a_sentence(lora, tmp_path, monkeypatch):
+    monkeypatch.setattr(Problem, "recorded", write(tmp_path, "lora.safetensors", "broken"))
+    with pytest.raises(SubmissionError, match="recorded/lora.safetensors is damaged"):
+        recorded.read.__wrapped__(lora)
+
+
+def test_reset_brings_the_blank_stubs_back(own, lora):
+    blank = lora.notebook_path(".md", own / "notebooks").read_text(encoding="utf-8")
+    fill(own / "notebooks", lora)
+    assert python(own, "-m", "grader.reset", "lora", "--yes").returncode == 0
+    assert lora.notebook_path(".md", own / "notebooks").read_text(encoding="utf-8") == blank
+    assert len(list((own / "notebooks").glob("*.backup-*"))) == 2
+
+
+TOPIC = """
+from solutions.sft import IGNORE_INDEX, collate, sft_loss
+from solutions.peft import ParameterCount
+from solutions.lora import LoRALinear
+assert IGNORE_INDEX == -100 and ParameterCount(1, 2).total == 2
+print(collate([{"input_ids": [1], "labels": [1]}], pad_id=0)["labels"].tolist())
+try:
+    LoRALinear(None, 1, 1)
+except NotImplementedError as error:
+    print(error)
+try:
+    from solutions.sft import evaluate
+except ImportError as error:
+    print(error)
+"""
+
+
+def test_topics_run_on_what_the_student_has_written(own):
+    sft = PROBLEMS["sft"]
+    sources = {("collate",): stubs.solved, ("evaluate",): lambda problem, cell: "def evaluate(:"}
+    fill(own / "notebooks", sft, lambda problem, cell: sources.get(cell, stubs.blank)(problem, cell))
+    done = python(own, "-c", TOPIC)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[:2] == ["[[1]]", "LoRALinear"]
+    assert lines[2].startswith("`evaluate` should come from your notebooks/06_problem_sft, but") and "syntax error" in lines[2]
+
+
+def imports(folder: Path) -> str:
+    """What the notebooks import of the course, as a program."""
+    found = set()
+    for path in (folder / "notebooks").glob("*.ipynb"):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            if cell["cell_type"] == "code":
+                found |= set(re.findall(r"^from (?:lab|quiz|solutions|grader)\b.*", "".join(cell["source"]), re.MULTILINE))
+    assert found
+    return "\n".join(sorted(found))
+
+
+COMBINATIONS = [chosen for count in range(len(PARTS) + 1) for chosen in combinations(PARTS, count)]
+IMPORT_ALL = """
+import json, sys
+from pathlib import Path
+for folder, program in json.loads(Path(sys.argv[1]).read_text()):
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("lab", "quiz", "solutions", "grader")]:
+        del sys.modules[name]
+    sys.path.insert(0, folder)
+    exec(program, {})
+    import grader
+    from quiz.register import errata_table
+    errata_table("frame")
+    assert Path(grader.__file__).is_relative_to(folder), grader.__file__
+print("all")
+"""
+
+
+def test_notebooks_can_import_what_they_need_whatever_is_left_out(tmp_path):
+    programs = []
+    for number, without in enumerate(COMBINATIONS):
+        release(tmp_path / f"copy{number}", without)
+        programs.append((str(tmp_path / f"copy{number}"), imports(tmp_path / f"copy{number}")))
+    assert len(set(program for _, program in programs)) == 2  # with and without the topics
+    done = python(tmp_path, "-c", IMPORT_ALL, str(write(tmp_path, "programs.json", json.dumps(programs))))
+    assert done.stdout == "all\n", done.stderr
+
+
+KERNEL = """
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+shell.run_cell('from grader.notebook import start; check, hint = start("lora")')
+shell.run_cell('print(check("lora"), hint("inject_lora"), sep="|")')
+"""
+
+
+def test_without_the_grader_check_and_hint_say_who_grades(tmp_path):
+    release(tmp_path / "copy", ["grader", "topics"])
+    sentence = "This copy of the course is graded by your instructor."
+    cell = python(tmp_path / "copy", "-c", KERNEL)
+    assert cell.stdout.count(sentence) == 2 and "Traceback" not in cell.stdout + cell.stderr, cell.stdout + cell.stderr
+    command = python(tmp_path / "copy", "-m", "grader")
+    assert command.stdout.startswith(sentence) and "@$(RUN) -m grader\n" in (tmp_path / "copy" / "Makefile").read_text()
+    assert python(tmp_path / "copy", "-m", "grader.reset", "lora", "--yes").returncode == 0
+
+
+def test_without_the_quiz_its_commands_and_the_check_say_so(tmp_path):
+    release(tmp_path / "copy", ["quiz", "topics"])
+    done = python(tmp_path / "copy", "-m", "quiz")
+    assert (done.returncode, done.stderr) == (2, "This copy of the course has no questions.\n")
+    assert "Quiz: This copy of the course has no questions.\n" in make_check(tmp_path / "copy", "-k", "nothing").stdout
+
+
+def test_a_copy_with_solutions_names_mistakes_and_has_everything(tmp_path, lora):
+    folder = tmp_path / "own"
+    release(folder, with_solutions=True)
+    there = set(files(folder))
+    assert {"solutions/lora.py", "grader/mistakes/lora/large_ranks_refused.py", "quiz/bank/lora.toml"} <= there
+    assert not [name for name in there if "recorded/" in name or name.endswith(packed.NAME)]
+    wrong = (lora.mistakes / "large_ranks_refused.py").read_text(encoding="utf-8")
+    write(folder, "wrong.py", lora.reference.read_text(encoding="utf-8") + wrong)
+    done = python(folder, "-m", "grader", "lora", "wrong.py", "--json")
+    assert "large_ranks_refused" in {check["diagnosis"] for check in json.loads(done.stdout)["checks"]}
+
+
+# --- folder and zip -----------------------------------------------------------------------------
+
+
+def test_the_zip_unpacks_to_one_folder_which_equals_the_folder(handout, tmp_path):
+    with zipfile.ZipFile(handout.with_name("course.zip")) as file:
+        names = file.namelist()
+        assert names == sorted(names) and {name.partition("/")[0] for name in names} == {"course"}
+        assert {info.external_attr >> 16 for info in file.infolist()} == {0o100644}
+        file.extractall(tmp_path)
+    assert files(tmp_path / "course") == files(handout)
+
+
+def test_the_same_course_gives_the_same_bytes(handout, tmp_path):
+    assert release(tmp_path / "course").read_bytes() == handout.with_name("course.zip").read_bytes()
+
+
+def test_what_is_in_the_way_is_refused_and_stays(tmp_path):
+    write(tmp_path, "kept.txt", "mine")
+    with pytest.raises(ReleaseError, match="exists and is not empty"):
+        release(tmp_path)
+    write(tmp_path, "new.zip", "mine")
+    with pytest.raises(ReleaseError, match="new.zip exists"):
+        release(tmp_path / "new")
+    assert sorted(files(tmp_path)) == ["kept.txt", "new.zip"]
+
+
+def test_an_empty_folder_is_filled(tmp_path):
+    (tmp_path / "new").mkdir()
+    assert release(tmp_path / "new", ["topics"]) == tmp_path / "new.zip" and (tmp_path / "new" / "README.md").exists()
+
+
+@pytest.mark.parametrize(
+    "without, with_solutions, words", [(["tests"], False, "no part 'tests'"), (["quiz"], True, "only the topics")]
+)
+def test_parts_that_cannot_be_left_out_are_refused(tmp_path, without, with_solutions, words):
+    with pytest.raises(ReleaseError, match=words):
+        release(tmp_path / "new", without, with_solutions)
