@@ -40,7 +40,8 @@ def own(handout, tmp_path) -> Path:
 
 def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     """Python in a copy. PYTHONPATH puts the copy before the installed course."""
-    environment = os.environ | {"PYTHONPATH": str(folder), "QUIZ_HOME": str(folder / "home"), "PYTHONUTF8": "1"}
+    settings = {"PYTHONPATH": str(folder), "QUIZ_HOME": str(folder / "home"), "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = os.environ | settings
     command = [sys.executable, *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8")
 
@@ -192,12 +193,10 @@ def test_no_key_of_the_quiz_lies_open(handout):
 # --- it works -----------------------------------------------------------------------------------
 
 
-def test_blank_notebooks_are_to_do_and_the_copy_grades_by_itself(handout):
-    done = make_check(handout)
+def test_blank_notebooks_are_to_do(own):
+    done = make_check(own)
     assert done.returncode == 0 and "0 of 231 points in all" in done.stdout, done.stdout + done.stderr
     assert "fail" not in done.stdout and "Quiz: none of 102 questions answered yet." in done.stdout
-    place = python(handout, "-c", "import grader, grader.judge as j; print(grader.__file__)")
-    assert Path(place.stdout.strip()).is_relative_to(handout)
 
 
 def test_solved_notebooks_get_full_points_and_nothing_is_said_of_solutions(own):
@@ -208,33 +207,38 @@ def test_solved_notebooks_get_full_points_and_nothing_is_said_of_solutions(own):
     assert "All problems are solved." in done.stdout and "solutions" not in done.stdout
 
 
-TWO = """
+GRADED = """
 from pathlib import Path
+import grader
 from grader.judge import grade
 from grader.problems import PROBLEMS
 from grader.report import as_json, next_step
-from grader.submission import read
-print(next_step(grade(read(Path("right.py")), PROBLEMS["lora"])))
-print(as_json(grade(read(Path("wrong.py")), PROBLEMS["lora"])))
+from grader.submission import SubmissionError, read
+print(grader.__file__)
+print(next_step(grade(read(Path("right.py")), PROBLEMS["peft"])))
+try:
+    grade(read(Path("right.py")), PROBLEMS["peft"], seed=5)
+except SubmissionError as error:
+    print(error)
+print(as_json(grade(read(Path("wrong.py")), PROBLEMS["peft"])))
 """
+MISTAKE = "memory_in_gigabytes"
 
 
-def test_wrong_code_fails_with_the_same_message_and_without_a_diagnosis(own, lora):
-    right = lora.reference.read_text(encoding="utf-8")
-    write(own, "right.py", right)
-    path = write(own, "wrong.py", right + (lora.mistakes / "large_ranks_refused.py").read_text(encoding="utf-8"))
-    done = python(own, "-c", TWO)
-    first, _, text = done.stdout.partition("\n")
-    assert first == "All of LoRA is solved.", done.stderr
-    there, here = json.loads(text)["checks"], grade(read(path), lora).results
+def test_the_grader_of_the_copy_sees_what_ours_sees_and_names_no_mistake(own):
+    peft = PROBLEMS["peft"]
+    right = write(own, "right.py", peft.reference.read_text(encoding="utf-8"))
+    wrong = write(own, "wrong.py", right.read_text() + (peft.mistakes / f"{MISTAKE}.py").read_text(encoding="utf-8"))
+    done = python(own, "-c", GRADED)
+    place, solved, seed, text = done.stdout.split("\n", 3)
+    assert Path(place).is_relative_to(own)
+    assert solved == "All of Parameter-efficient fine-tuning is solved."
+    assert seed == (
+        "right.py cannot be graded with seed 5: this copy of the course has no solutions, and holds what they give for seed 2021 only."
+    )
+    there, here = json.loads(text)["checks"], grade(read(wrong), peft).results
     assert [(c["id"], c["status"], c["message"]) for c in there] == [(r.check.id, r.status, r.message) for r in here]
     assert any(result.diagnosis for result in here) and not any(check["diagnosis"] for check in there)
-
-
-def test_another_seed_is_answered_with_a_sentence(handout):
-    done = python(handout, "-m", "grader", "lora", "notebooks/08_problem_lora.ipynb", "--seed", "5")
-    assert done.returncode == 2 and done.stderr.strip().count("\n") == 0
-    assert "seed 5" in done.stderr and "seed 2021" in done.stderr and "no solutions" in done.stderr
 
 
 def test_a_damaged_record_is_answered_with_a_sentence(lora, tmp_path, monkeypatch):
@@ -317,22 +321,24 @@ def test_notebooks_can_import_what_they_need_whatever_is_left_out(tmp_path):
     assert done.stdout == "all\n", done.stderr
 
 
-KERNEL = """
+INSTRUCTOR = """
+import runpy
 from IPython.core.interactiveshell import InteractiveShell
+from grader import reset
 shell = InteractiveShell.instance()
 shell.run_cell('from grader.notebook import start; check, hint = start("lora")')
 shell.run_cell('print(check("lora"), hint("inject_lora"), sep="|")')
+assert reset.main(["lora", "--yes"]) == 0
+runpy.run_module("grader", run_name="__main__")
 """
 
 
-def test_without_the_grader_check_and_hint_say_who_grades(tmp_path):
+def test_without_the_grader_everything_says_who_grades_and_reset_works(tmp_path):
     release(tmp_path / "copy", ["grader", "topics"])
+    done = python(tmp_path / "copy", "-c", INSTRUCTOR)
     sentence = "This copy of the course is graded by your instructor."
-    cell = python(tmp_path / "copy", "-c", KERNEL)
-    assert cell.stdout.count(sentence) == 2 and "Traceback" not in cell.stdout + cell.stderr, cell.stdout + cell.stderr
-    command = python(tmp_path / "copy", "-m", "grader")
-    assert command.stdout.startswith(sentence) and "@$(RUN) -m grader\n" in (tmp_path / "copy" / "Makefile").read_text()
-    assert python(tmp_path / "copy", "-m", "grader.reset", "lora", "--yes").returncode == 0
+    assert done.stdout.count(sentence) == 3 and "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
+    assert "\t@$(RUN) -m grader\n" in (tmp_path / "copy" / "Makefile").read_text()
 
 
 def test_without_the_quiz_its_commands_and_the_check_say_so(tmp_path):
@@ -342,16 +348,16 @@ def test_without_the_quiz_its_commands_and_the_check_say_so(tmp_path):
     assert "Quiz: This copy of the course has no questions.\n" in make_check(tmp_path / "copy", "-k", "nothing").stdout
 
 
-def test_a_copy_with_solutions_names_mistakes_and_has_everything(tmp_path, lora):
-    folder = tmp_path / "own"
+def test_a_copy_with_solutions_names_mistakes_and_has_everything(tmp_path):
+    peft, folder = PROBLEMS["peft"], tmp_path / "own"
     release(folder, with_solutions=True)
     there = set(files(folder))
-    assert {"solutions/lora.py", "grader/mistakes/lora/large_ranks_refused.py", "quiz/bank/lora.toml"} <= there
+    assert {"solutions/peft.py", f"grader/mistakes/peft/{MISTAKE}.py", "quiz/bank/lora.toml"} <= there
     assert not [name for name in there if "recorded/" in name or name.endswith(packed.NAME)]
-    wrong = (lora.mistakes / "large_ranks_refused.py").read_text(encoding="utf-8")
-    write(folder, "wrong.py", lora.reference.read_text(encoding="utf-8") + wrong)
-    done = python(folder, "-m", "grader", "lora", "wrong.py", "--json")
-    assert "large_ranks_refused" in {check["diagnosis"] for check in json.loads(done.stdout)["checks"]}
+    wrong = (peft.mistakes / f"{MISTAKE}.py").read_text(encoding="utf-8")
+    write(folder, "wrong.py", peft.reference.read_text(encoding="utf-8") + wrong)
+    done = python(folder, "-m", "grader", "peft", "wrong.py", "--json")
+    assert MISTAKE in {check["diagnosis"] for check in json.loads(done.stdout)["checks"]}
 
 
 # --- folder and zip -----------------------------------------------------------------------------
