@@ -38,8 +38,14 @@ def own(handout, tmp_path) -> Path:
     return Path(shutil.copytree(handout, tmp_path / "own"))
 
 
+# An installed course would lend the copy the modules that it lacks.
+ALONE = "import sys; sys.meta_path = [finder for finder in sys.meta_path if 'Editable' not in getattr(finder, '__name__', '')]\n"
+
+
 def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    """Python in a copy. PYTHONPATH puts the copy before the installed course."""
+    """Python in a copy. PYTHONPATH puts the copy before the installed course, and a program (-c) sees the copy alone."""
+    if arguments[0] == "-c":
+        arguments = ("-c", ALONE + arguments[1], *arguments[2:])
     settings = {"PYTHONPATH": str(folder), "QUIZ_HOME": str(folder / "home"), "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     environment = os.environ | settings
     command = [sys.executable, *arguments]
@@ -296,16 +302,18 @@ def imports(folder: Path) -> str:
 
 COMBINATIONS = [chosen for count in range(len(PARTS) + 1) for chosen in combinations(PARTS, count)]
 IMPORT_ALL = """
-import json, sys
+import json
 from pathlib import Path
 for folder, program in json.loads(Path(sys.argv[1]).read_text()):
     for name in [name for name in sys.modules if name.partition(".")[0] in ("lab", "quiz", "solutions", "grader")]:
         del sys.modules[name]
     sys.path.insert(0, folder)
     exec(program, {})
-    import grader
+    for path in Path(folder).glob("*/*.py"):
+        __import__(f"{path.parent.name}.{path.stem}")
     from quiz.register import errata_table
     errata_table("frame")
+    import grader
     assert Path(grader.__file__).is_relative_to(folder), grader.__file__
 print("all")
 """
