@@ -3,6 +3,7 @@
     python -m classroom release --out DIR              what students get, as a folder and a zip
     python -m classroom collect ARCHIVE… --out DIR     one folder a student, from what the platform gives you
     python -m classroom grade DIR --out DIR            points, a page for each student, a page about the class
+    python -m classroom setup                          is the sandbox ready, and if not, what to install
 
 Exit status 0: done; 1: stopped, and the same command goes on; 2: it cannot be done, and why.
 """
@@ -65,6 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="use a Dask cluster")
     grade.add_argument("--unsafe-no-sandbox", action="store_true", help=WITHOUT_A_SANDBOX)
     grade.set_defaults(run=_grade)
+
+    commands.add_parser("setup", help="is the sandbox ready, and if not, what to install").set_defaults(run=_setup)
     return parser
 
 
@@ -101,6 +104,14 @@ def _grade(options) -> int:
         unsafe=options.unsafe_no_sandbox,
     )  # fmt: skip
     print("\n".join(lines))
+    return 0
+
+
+def _setup(options) -> int:
+    from classroom import sandbox
+
+    sandbox.check()
+    print("The sandbox is ready: bubblewrap is installed, and user namespaces are allowed.")
     return 0
 
 
