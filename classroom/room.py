@@ -134,7 +134,7 @@ def _write(collection: Collection, results: dict, out: Path, seed: int, roster: 
         for one, other, share in similar(_codes(collection, problem), _given(problem))
     ]
     people = [asdict(student) for student in collection.students]
-    note = f"Graded with the seed {seed}."
+    note = "Graded on inputs that no one has seen; they differ from those of `make check`."
     pages.write_pages(out, people, results, titles, collection.missing, collection.unreadable, pairs, note)
     books = {"gradebook.csv": plain_gradebook}
     platforms = {student.platform for student in collection.students} | ({roster.kind} if roster else set())
