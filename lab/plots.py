@@ -36,13 +36,15 @@ def training(
     x: str = "optimizer steps",
     loss: str = "training loss (nats per token)",
     accuracy: str = "right answers on unseen people (%)",
+    log: bool = True,
 ) -> Image:
     """Loss and accuracy over the steps of one or more runs.
 
     Args:
-        curves: by name, a dict of the lists "step", "loss" (nats per token) and "accuracy" (0 to 1).
+        curves: by name, a dict of the lists "step", "loss" (nats per token) and, if it is known, "accuracy" (0 to 1).
         alt: the figure in a sentence, for those who do not see it.
         x, loss, accuracy: the labels of the axes.
+        log: the loss is drawn on a logarithmic scale, otherwise on one from zero.
     """
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(9, 3.4), layout="constrained")
@@ -50,10 +52,12 @@ def training(
         for index, (name, curve) in enumerate(curves.items()):
             look = {"color": COLOURS[index], "ls": LINES[index], "marker": MARKERS[index], "ms": 4, "label": name}
             left.plot(curve["step"], curve["loss"], **look)
-            right.plot(curve["step"], [100 * value for value in curve["accuracy"]], **look)
-        left.set(xlabel=x, ylabel=loss, yscale="log")
+            if "accuracy" in curve:
+                right.plot(curve["step"], [100 * value for value in curve["accuracy"]], **look)
+        left.set(xlabel=x, ylabel=loss)
+        left.set(yscale="log") if log else left.set(ylim=(0, None))
         right.set(xlabel=x, ylabel=accuracy, ylim=(-3, 103))
-        right.legend(loc="best")
+        (right if all("accuracy" in curve for curve in curves.values()) else left).legend(loc="best")
         return _picture(figure, alt)
 
 
