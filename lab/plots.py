@@ -13,6 +13,7 @@ import torch
 from IPython.display import HTML, Image
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
+from matplotlib.ticker import LogLocator
 
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00"]
 LINES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3))]
@@ -84,7 +85,8 @@ def spectra(matrices: dict[str, torch.Tensor], alt: str, *, floor: float = 1e-6)
             )
         axes.set(xlabel="singular value, from the largest", ylabel="size relative to the largest", yscale="log")
         if axes.get_ylim()[0] < floor:
-            axes.text(0.02, 0.07, f"smaller than {floor:g}: drawn at {floor:g}", transform=axes.transAxes, va="bottom")
+            note = {"transform": axes.transAxes, "ha": "right", "va": "bottom"}
+            axes.text(0.98, 0.07, f"smaller than {floor:g}: drawn at {floor:g}", **note)
         axes.legend()
         return _picture(figure, alt)
 
@@ -113,6 +115,7 @@ def against(points: dict[str, tuple[list, list]], alt: str, *, x: str, y: str, p
         else:
             axes.set(yscale="log")
             axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_locator(LogLocator(subs=(2, 3, 5)))  # labels for all nine would overlap
             axes.yaxis.set_minor_formatter("{x:g}")
         axes.legend()
         return _picture(figure, alt)
