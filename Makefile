@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 NOTEBOOKS ?= notebooks
 READY := $(VENV)/.ready
 
-.PHONY: help check quiz test lab slides reset bench
+.PHONY: help check quiz test lab slides reset bench release collect grade setup-classroom
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -17,6 +17,12 @@ help:  ## show this list
 	@echo "make reset PROBLEM=lora  set the stubs of a problem back to blank (your text is kept)"
 	@echo "make test                run the tests of the course itself"
 	@echo "make bench               measure grading time and training speed"
+	@echo
+	@echo "For instructors (python -m classroom --help tells more):"
+	@echo "make release OUT=DIR                    what students get, as a folder and a zip"
+	@echo "make collect FROM=\"A.zip B.zip\" OUT=DIR  one folder a student"
+	@echo "make grade DIR=COLLECTED OUT=DIR        grade them, in a sandbox"
+	@echo "make setup-classroom                    is the sandbox ready, and if not, what to install"
 
 check: $(READY)
 	@$(RUN) -m pytest tests/problems -q --no-header --tb=no -rN -p no:nbval -p no:anyio --notebooks "$(NOTEBOOKS)"
@@ -42,6 +48,13 @@ reset: $(READY)
 
 bench: $(READY)
 	@$(RUN) tests/benchmarks/bench.py
+
+release collect grade: $(READY)
+	@test -n "$(OUT)" || { echo "Where to? For example: make $@ OUT=../class"; exit 2; }
+	@$(RUN) -m classroom $@ $(FROM) $(DIR) --out "$(OUT)" $(ARGS)
+
+setup-classroom: $(READY)
+	@$(RUN) -m classroom setup
 
 # requirements.txt holds everything, and pyproject.toml names our packages; the stamp says that all was installed.
 $(READY): requirements.txt pyproject.toml

@@ -25,7 +25,7 @@ from grader.observe import NotStarted, Observed
 from grader.problems import PROBLEMS, ROOT, Problem
 from grader.submission import SubmissionError
 
-PATIENCE = 20.0  # seconds for one problem of one student; a right solution takes a tenth of a second to one
+PATIENCE = 30.0  # seconds for one problem of one student; a right solution takes a tenth of a second to one
 TRIES = 3  # at a child that does not start
 WINDOW = 4  # jobs handed out for each that is at work, so that thousands need no more memory than dozens
 RESULTS, RUN = "results.jsonl", "run.json"

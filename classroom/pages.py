@@ -61,7 +61,7 @@ def teacher_page(
     problems: dict[str, str],
     missing: list[dict],
     unreadable: list[dict],
-    pairs: list[tuple[str, str, float]],
+    pairs: list[tuple[str, str, str, float]],
 ) -> str:
     """The page about the class as HTML: scores, the hardest checks, the known mistakes, all students, what to look at.
 
@@ -71,7 +71,7 @@ def teacher_page(
         problems: titles by id, in the order of the course.
         missing: people on the list of the class of whom nothing was found.
         unreadable: dicts of "where" and "why".
-        pairs: what `similar` found.
+        pairs: the problem's title, and what `similar` found: two folders and a share.
     """
     students = sorted(students, key=lambda student: student["folder"])
     names = {student["folder"]: student["name"] or student["folder"] for student in students}
@@ -106,7 +106,7 @@ def write_pages(
     problems: dict[str, str],
     missing: list[dict],
     unreadable: list[dict],
-    pairs: list[tuple[str, str, float]],
+    pairs: list[tuple[str, str, str, float]],
     seed_note: str = "",
 ) -> Path:
     """Write index.html and students/FOLDER.html, each at once: who reads a page never sees half of it.

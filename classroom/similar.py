@@ -41,6 +41,8 @@ def similar(sources: dict[str, str], given: str, least: float = 0.85) -> list[tu
     The share of a pair is what the smaller of the two has in common with the larger: the number of common distinctive
     fingerprints, divided by those of the smaller. Not distinctive is what stands in the hand-out, and what many of the
     room have written: there are few ways to write a short function. Who has fewer than FEWEST is never in a pair.
+    But a whole solution that is equal token by token is always reported, however many have handed it in: each is
+    paired with the first of them.
 
     Args:
         sources: the code by the student's folder. It may be broken or empty.
@@ -54,16 +56,26 @@ def similar(sources: dict[str, str], given: str, least: float = 0.85) -> list[tu
     prints = {}
     for folder, code in sources.items():
         prints[folder] = _winnowed([h for h in _hashes(_tokens(code)) if h not in known])
+    alike = _alike({folder: _tokens(code) for folder, code in sources.items() if len(prints[folder]) >= FEWEST})
     holders = Counter(fingerprint for found in prints.values() for fingerprint in found)
     limit = max(USUAL * len(prints), RING)
     prints = {folder: {f for f in found if holders[f] <= limit} for folder, found in prints.items()}
     compared = sorted(folder for folder, found in prints.items() if len(found) >= FEWEST)
-    pairs = []
-    for one, other in combinations(compared, 2):
+    pairs = [(first, other, 1.0) for first, *others in alike for other in others]
+    known_alike = {folder for group in alike for folder in group[1:]}
+    for one, other in combinations([folder for folder in compared if folder not in known_alike], 2):
         share = len(prints[one] & prints[other]) / min(len(prints[one]), len(prints[other]))
         if share >= least:
             pairs.append((one, other, share))
     return sorted(pairs, key=lambda pair: (-pair[2], pair[0], pair[1]))
+
+
+def _alike(tokens: dict[str, list[str]]) -> list[list[str]]:
+    """Groups of folders whose tokens are all equal."""
+    groups: dict[str, list[str]] = {}
+    for folder, found in sorted(tokens.items()):
+        groups.setdefault("\n".join(found), []).append(folder)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def _tokens(code: str) -> list[str]:

@@ -187,15 +187,16 @@ def follow(start: Callable, check_ids: list[str], tell=None, patience: float = f
     """
     results: dict[str, Observation] = {}
     loaded = Observation("crash")
-    limit, end = FIRST_LIMIT, time.monotonic() + patience
+    limit, end = FIRST_LIMIT, None
     while len(results) < len(check_ids):
-        if time.monotonic() > end:
+        if end and time.monotonic() > end:
             results.update({check_id: Observation("timeout") for check_id in check_ids[len(results) :]})
             break
         child = start(check_ids[len(results) :])
         try:
             if child.next(START_LIMIT).kind != "value":
                 raise NotStarted
+            end = end or time.monotonic() + patience
             loaded = child.next(FIRST_LIMIT)
             if loaded.kind != "value":
                 raise SubmissionError(_load_failure(loaded))

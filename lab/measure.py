@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from lab.data import IGNORE_INDEX, answer_ids, batches, pad, prompt_ids, text_batch
+from lab.data import IGNORE_INDEX, batches, chat_batch, pad, prompt_ids, text_batch
 from lab.model import generate
 from lab.tokenizer import Tokenizer
 from lab.world import Question, people
@@ -51,11 +51,22 @@ def answers(model, tokenizer: Tokenizer, questions: list[Question]) -> list[str]
     return [tokenizer.decode(row) for row in continuations(model, tokenizer, prompts)]
 
 
+@torch.no_grad()
 def accuracy(model, tokenizer: Tokenizer, questions: list[Question]) -> float:
-    """Share of questions answered with exactly the right word and then an end of turn. 0 to 1."""
-    prompts = [prompt_ids(tokenizer, question) for question in questions]
-    given = continuations(model, tokenizer, prompts, max_new_tokens=6)
-    right = sum(ids == answer_ids(tokenizer, question) for ids, question in zip(given, questions))
+    """Share of questions answered with exactly the right word and then an end of turn. 0 to 1.
+
+    Greedy decoding gives the answer if and only if each of its tokens is the most probable one after those before it.
+    So one pass over the questions with their answers tells the same as generating, in a fraction of the time.
+    """
+    was_training = model.training
+    model.eval()
+    right = 0
+    for part in batches(questions, 120):
+        batch = chat_batch(tokenizer, part)
+        said = model(batch["input_ids"], batch["attention_mask"])[:, :-1].argmax(dim=-1)
+        labels = batch["labels"][:, 1:]
+        right += ((said == labels) | (labels == IGNORE_INDEX)).all(dim=1).sum().item()
+    model.train(was_training)
     return right / len(questions)
 
 

@@ -13,6 +13,7 @@ import torch
 from IPython.display import HTML, Image
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
+from matplotlib.ticker import LogLocator
 
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00"]
 LINES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3))]
@@ -36,13 +37,15 @@ def training(
     x: str = "optimizer steps",
     loss: str = "training loss (nats per token)",
     accuracy: str = "right answers on unseen people (%)",
+    log: bool = True,
 ) -> Image:
     """Loss and accuracy over the steps of one or more runs.
 
     Args:
-        curves: by name, a dict of the lists "step", "loss" (nats per token) and "accuracy" (0 to 1).
+        curves: by name, a dict of the lists "step", "loss" (nats per token) and, if it is known, "accuracy" (0 to 1).
         alt: the figure in a sentence, for those who do not see it.
         x, loss, accuracy: the labels of the axes.
+        log: the loss is drawn on a logarithmic scale, otherwise on one from zero.
     """
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(9, 3.4), layout="constrained")
@@ -50,10 +53,12 @@ def training(
         for index, (name, curve) in enumerate(curves.items()):
             look = {"color": COLOURS[index], "ls": LINES[index], "marker": MARKERS[index], "ms": 4, "label": name}
             left.plot(curve["step"], curve["loss"], **look)
-            right.plot(curve["step"], [100 * value for value in curve["accuracy"]], **look)
-        left.set(xlabel=x, ylabel=loss, yscale="log")
+            if "accuracy" in curve:
+                right.plot(curve["step"], [100 * value for value in curve["accuracy"]], **look)
+        left.set(xlabel=x, ylabel=loss)
+        left.set(yscale="log") if log else left.set(ylim=(0, None))
         right.set(xlabel=x, ylabel=accuracy, ylim=(-3, 103))
-        right.legend(loc="best")
+        (right if all("accuracy" in curve for curve in curves.values()) else left).legend(loc="best")
         return _picture(figure, alt)
 
 
@@ -80,7 +85,8 @@ def spectra(matrices: dict[str, torch.Tensor], alt: str, *, floor: float = 1e-6)
             )
         axes.set(xlabel="singular value, from the largest", ylabel="size relative to the largest", yscale="log")
         if axes.get_ylim()[0] < floor:
-            axes.text(0.02, 0.07, f"smaller than {floor:g}: drawn at {floor:g}", transform=axes.transAxes, va="bottom")
+            note = {"transform": axes.transAxes, "ha": "right", "va": "bottom"}
+            axes.text(0.98, 0.07, f"smaller than {floor:g}: drawn at {floor:g}", **note)
         axes.legend()
         return _picture(figure, alt)
 
@@ -109,6 +115,7 @@ def against(points: dict[str, tuple[list, list]], alt: str, *, x: str, y: str, p
         else:
             axes.set(yscale="log")
             axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_locator(LogLocator(subs=(2, 3, 5)))  # labels for all nine would overlap
             axes.yaxis.set_minor_formatter("{x:g}")
         axes.legend()
         return _picture(figure, alt)

@@ -2,22 +2,19 @@
 
 import re
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from random import Random
 
 from quiz.bank import Item
 from quiz.grading import BadAnswer
-from quiz.register import sources
+from quiz.register import claims, sources
 
 LETTERS = "abcdefghij"
-NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 
 # What to type, by kind.
 HOW = {
     "single": "Type one letter.",
     "multiple": "Several are right. Type their letters, for example: a c",
-    "numeric": "Type a number in {unit}. Forms such as 1.5e9, 18.9 million or 2/3 are read.",
+    "numeric": "Type a number ({unit}). Forms such as 1.5e9, 18.9 million or 2/3 are read.",
     "prints": "Type what is printed.",
     "ordering": "Type the letters in the right order, the first step first.",
     "matching": "Type one letter for each number, in the order of the numbers.",
@@ -108,24 +105,9 @@ def _place(token: str, count: int) -> int:
 # --- what to read again -------------------------------------------------------------------------
 
 
-@cache
-def _cells() -> dict[str, str]:
-    """For each claim the notebook and the heading above its cell."""
-    places = {}
-    for path in sorted(NOTEBOOKS.glob("*.md")):
-        heading = ""
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if line.startswith("#"):
-                heading = line.strip("# ")
-            elif line.startswith("```python"):
-                for claim in re.findall(r'"(claim:[^"]+)"', line):
-                    places[claim] = f"notebooks/{path.stem}, “{heading}”"
-    return places
-
-
 def reading(item: Item) -> str:
     """Where the answer is proved: notebook, heading and cell. Where no cell can prove it, the sources."""
     if item.cell:
-        place = _cells().get(item.cell)
-        return f"{place}, cell {item.cell}" if place else f"cell {item.cell}"
+        notebook, heading = claims().get(item.cell, ("", ""))
+        return f"notebooks/{notebook}, “{heading}”, cell {item.cell}" if notebook else f"cell {item.cell}"
     return "; ".join(f"{sources()[key].title} ({sources()[key].link})" for key in item.sources)

@@ -1,6 +1,7 @@
 """The register of errata and the bibliography: data in `bank/`, read once, checked, and drawn as tables."""
 
 import html
+import re
 import tomllib
 from collections.abc import Callable
 from functools import cache
@@ -13,6 +14,7 @@ from quiz import packed
 
 T = TypeVar("T")
 BANK = Path(__file__).parent / "bank"
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 
 
 class Broken(Exception):
@@ -67,6 +69,22 @@ def errata() -> dict[str, Erratum]:
             if key not in sources():
                 raise Broken(f"errata.toml, [{name}], sources: there is no {key!r} in sources.toml")
     return found
+
+
+@cache
+def claims() -> dict[str, tuple[str, str]]:
+    """For each claim cell its notebook, without the ending, and the heading above it."""
+    places = {}
+    for path in sorted(NOTEBOOKS.glob("*.md")):
+        heading, in_code = "", False
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if line.startswith("```"):
+                in_code = not in_code
+                for claim in re.findall(r'"(claim:[^"]+)"', line):
+                    places[claim] = path.stem, heading
+            elif line.startswith("#") and not in_code:
+                heading = line.strip("# ")
+    return places
 
 
 def read(name: str, validate: Callable[[dict], T], folder: Path | None = None, **fixed: str) -> dict[str, T]:
@@ -133,10 +151,18 @@ def errata_table(*topics: str) -> Table:
     for name, erratum in errata().items():
         if erratum.topic in topics:
             cited = " ".join(f"[{key}]" for key in erratum.sources)
-            shown = f"`{erratum.cell.removeprefix('claim:')}`" if erratum.cell else ""
-            rows.append([name, erratum.claim, erratum.verdict, erratum.correction, shown, cited])
+            rows.append([name, erratum.claim, erratum.verdict, erratum.correction, _shown(erratum.cell), cited])
     used = {key: source.link for key, source in sources().items()}
+    used |= {notebook[:2]: f"{notebook}.ipynb" for notebook, _ in claims().values()}
     return Table(["id", "the source says", "verdict", "what is true", "cell that shows it", "sources"], rows, used)
+
+
+def _shown(cell: str) -> str:
+    """A claim cell with the number of its notebook: “[06] `sft.…`”."""
+    if not cell:
+        return ""
+    notebook = f"[{claims()[cell][0][:2]}] " if cell in claims() else ""
+    return f"{notebook}`{cell.removeprefix('claim:')}`"
 
 
 CHECKED = {

@@ -1,5 +1,6 @@
 """Our model computes what transformers' Qwen2 computes, and bad files are told apart."""
 
+import copy
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen2Config, Qwen2
 
 from lab import checkpoint, data, world
 from lab.checkpoint import CheckpointError
-from lab.measure import recall
+from lab.measure import accuracy, continuations, next_token_loss, recall
 from lab.model import generate
 
 
@@ -185,3 +186,19 @@ def test_a_hub_name_without_network_is_one_sentence(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert done.stdout.startswith("'Qwen/Qwen2.5-0.5B' is neither in the local cache nor")
     assert done.stdout.count("\n") == 1
+
+
+def test_accuracy_is_the_share_of_greedy_answers_that_are_right(tiny):
+    model, tokenizer = copy.deepcopy(tiny[0]), tiny[1]
+    learned, asked = (half[:96] for half in world.split())
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    for part in data.batches(learned * 4, 32, seed=0):  # until some are right and some are not
+        optimizer.zero_grad()
+        next_token_loss(model, data.chat_batch(tokenizer, part)).backward()
+        optimizer.step()
+    prompts = [data.prompt_ids(tokenizer, question) for question in asked]
+    given = continuations(model, tokenizer, prompts, max_new_tokens=6)
+    right = [ids == data.answer_ids(tokenizer, question) for ids, question in zip(given, asked)]
+    assert 0 < sum(right) < len(asked)
+    assert accuracy(model.train(), tokenizer, asked) == sum(right) / len(asked)
+    assert model.training

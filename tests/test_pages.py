@@ -169,7 +169,7 @@ def hostile_pages() -> list[Page]:
     unreadable = [{"where": HOSTILE, "why": HOSTILE}]
     return [
         Page(student_page(person, {p: r for (_, p), r in results.items()}, HOSTILE, problems)),
-        class_page([person], results, problems, [person], unreadable, [("x", HOSTILE, 0.9)]),
+        class_page([person], results, problems, [person], unreadable, [("LoRA", "x", HOSTILE, 0.9)]),
     ]
 
 
@@ -293,7 +293,7 @@ def test_what_an_instructor_must_look_at_is_named():
         results,
         missing=[{"name": "Cleo", "id": "77", "email": "c@x.org"}],
         unreadable=[{"where": "inbox/x.zip", "why": "It is damaged."}],
-        pairs=[("ada-1", "bob-2", 0.934)],
+        pairs=[("LoRA", "ada-1", "bob-2", 0.934)],
     )
     for text in (
         "Ada ada-1 4 4 Handed in late. Two files.",

@@ -84,8 +84,15 @@ def test_a_short_submission_is_never_accused():
 def test_what_a_large_part_of_the_room_writes_accuses_nobody_but_a_ring_of_five_is_seen():
     reference = code_of(PROBLEMS["lora"].reference)
     others = {f"other{i}": code for i, code in enumerate(room("peft").values())}
-    assert len(similar(others | {f"ring{i}": reference for i in range(5)}, "")) == 10
-    assert similar(others | {f"usual{i}": reference for i in range(9)}, "") == []
+    own = {i: "\n".join(f"own_{i}_{j} = {'x + ' * (i + j)}1" for j in range(3)) for i in range(9)}
+    assert len(similar(others | {f"ring{i}": reference + own[i] for i in range(5)}, "")) == 10
+    assert similar(others | {f"usual{i}": reference + own[i] for i in range(9)}, "") == []
+
+
+def test_equal_solutions_are_reported_however_many_they_are():
+    reference = code_of(PROBLEMS["lora"].reference)
+    copies = {f"copy{i:02d}": disguised(reference) if i % 2 else reference for i in range(12)}
+    assert similar(room("peft") | copies, given("lora")) == [("copy00", name, 1.0) for name in sorted(copies)[1:]]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +116,7 @@ def test_the_order_of_the_submissions_does_not_matter():
     found = similar(sources, given("lora"), least=0.3)
     assert found == similar(backwards, given("lora"), least=0.3)
     assert [share for *_, share in found] == sorted((share for *_, share in found), reverse=True)
-    assert pairs(found)[:3] == [("a", "reference"), ("a", "z"), ("reference", "z")]
+    assert pairs(found)[:3] == [("a", "reference"), ("a", "z"), ("a", "half")]
 
 
 def test_a_class_of_five_hundred():
