@@ -34,6 +34,7 @@ TEMPLATES = Path(__file__).parent / "templates" / "handout"
 PARTS = ("grader", "quiz", "topics")  # what a copy can do without
 TARGETS = ("help", "check", "quiz", "lab", "slides", "reset")  # of the Makefile, for students
 PACKAGES = ("lab", "grader", "quiz", "solutions")
+INSTRUCTORS = ("pyseccomp",)  # of the requirements, what only the classroom needs
 GRADERLESS = ("__init__", "notebook", "problems", "recorded", "report", "reset", "stubs", "submission", "wire")
 OPEN = ("errata.toml", "sources.toml")  # of the bank: the notebooks show them
 DATE = (2000, 1, 1, 0, 0, 0)  # of every file in the zip
@@ -109,8 +110,9 @@ def _check_places(out: Path, archive: Path) -> None:
 
 
 def _build(out: Path, copy: Copy) -> None:
-    for name in ("LICENSE", "requirements.txt"):
-        shutil.copyfile(ROOT / name, out / name)
+    shutil.copyfile(ROOT / "LICENSE", out / "LICENSE")
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines(keepends=True)
+    _write(out / "requirements.txt", "".join(line for line in lines if not line.startswith(INSTRUCTORS)))
     _take(out, "lab")
     _notebooks(out, copy)
     _grader(out, copy)
@@ -146,8 +148,19 @@ def _notebooks(out: Path, copy: Copy) -> None:
     (out / "notebooks").mkdir()
     if copy.topics:
         _take(out, "notebooks", is_topic)
+        for path in () if copy.solutions else sorted((out / "notebooks").glob("*.ipynb")):
+            _without_answers(path)
     for problem in PROBLEMS.values():
         _problem_notebook(problem, out / "notebooks")
+
+
+def _without_answers(path: Path) -> None:
+    """Take the output of the quiz out of a topic: it holds the keys."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code" and "quiz.show(" in "".join(cell["source"]):
+            cell["outputs"], cell["execution_count"] = [], None
+    _write(path, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
 
 
 def _problem_notebook(problem: Problem, folder: Path) -> None:
@@ -240,24 +253,22 @@ def _makefile(text: str, copy: Copy) -> str:
     """The Makefile without the targets that need what is not there."""
     left_out = set() if copy.topics else {"slides"}
     kept = [target for target in TARGETS if target not in left_out]
+    listed = [target for target in kept if getattr(copy, {"check": "grader"}.get(target, target), True)]
     blocks = []
     for block in text.strip().split("\n\n"):
-        target = re.search(r"^([\w-]+):", block, re.MULTILINE)
-        if not target or target[1] in kept:
-            blocks.append(block)
+        targets = re.search(r"^([\w-]+(?: [\w-]+)*):(?!=)", block, re.MULTILINE)
+        if not targets or set(targets[1].split()) <= set(kept):
+            blocks.append(_help(block, listed) if block.startswith("help:") else block)
     text = "\n\n".join(blocks) + "\n"
     text = re.sub(r"^\.PHONY:.*$", f".PHONY: {' '.join(kept)}", text, flags=re.MULTILINE)
-    listed = kept if copy.grader else [target for target in kept if target != "check"]
-    listed = listed if copy.quiz else [target for target in listed if target != "quiz"]
-    lines = [line for line in text.splitlines(keepends=True) if _listed(line) in (None, *listed)]
-    text = "".join(lines)
     return text if copy.grader else re.sub(r"^\t.*pytest tests/problems.*$", "\t@$(RUN) -m grader", text, flags=re.MULTILINE)
 
 
-def _listed(line: str) -> str | None:
-    """The target that a line of `make help` is about."""
-    found = re.match(r'\t@echo "make ([\w-]+)', line)
-    return found[1] if found else None
+def _help(block: str, listed: list[str]) -> str:
+    """`make help` with the lines on these targets."""
+    head, *lines = block.splitlines()
+    told = [re.match(r'\t@echo "make ([\w-]+)', line) for line in lines]
+    return "\n".join([head, *(line for line, target in zip(lines, told) if target and target[1] in listed)])
 
 
 def _pyproject(text: str) -> str:

@@ -21,6 +21,7 @@ TOPICS = {
     "hyperparameters": "Hyper-parameters",
     "code": "Reading code",
 }
+NO_QUESTIONS = "This copy of the course has no questions."
 LEVELS = ("screening", "on-site", "expert")
 
 
@@ -207,10 +208,15 @@ def misconceptions() -> dict[str, Misconception]:
     return read("misconceptions.toml", Misconception.model_validate)
 
 
+def has_questions() -> bool:
+    """Whether there are any. An instructor may hand out copies without them."""
+    return any((BANK / f"{topic}.toml").exists() or packed.holds(BANK / f"{topic}.toml") for topic in TOPICS)
+
+
 @cache
 def _all() -> dict[str, Item]:
-    if not any((BANK / f"{topic}.toml").exists() or packed.holds(BANK / f"{topic}.toml") for topic in TOPICS):
-        raise Broken("This copy of the course has no questions.")
+    if not has_questions():
+        raise Broken(NO_QUESTIONS)
     found = {}
     for topic in TOPICS:
         for name, item in read_topic(topic).items():

@@ -42,6 +42,8 @@ def show(
     """
     if count is not None and (not isinstance(count, int) or count < 1):
         raise ValueError(f"count is {count!r}; a whole number from 1 on is wanted")
+    if not bank.has_questions():
+        return Page([])
     names = terminal.plan(topic, level, count, seed, False, ())["items"]
     asked = [asking.question(bank.item(name), seed) for name in names]
     return Quiz(asked) if _someone_is_there() else Page(asked)
@@ -174,6 +176,8 @@ class Page:
         self.asked = asked
 
     def __repr__(self) -> str:
+        if not self.asked:
+            return bank.NO_QUESTIONS
         console = Console(file=io.StringIO(), width=100, highlight=False, force_terminal=False, force_jupyter=False)
         for number, one in enumerate(self.asked, 1):
             terminal.show(terminal.Terminal(console), one, f"Question {number} of {len(self.asked)}")
@@ -181,6 +185,8 @@ class Page:
 
     def _repr_html_(self) -> str:
         count = len(self.asked)
+        if not count:
+            return f"<p>{bank.NO_QUESTIONS}</p>"
         return "<hr>\n".join(_section(one, _heading(one, number, count)) for number, one in enumerate(self.asked, 1))
 
 
