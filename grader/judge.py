@@ -177,7 +177,7 @@ def _absent_method(error: dict, problem: Problem) -> str | None:
 
 def _exception(error: dict) -> str:
     what = f"{error['type']}: {error['message']}" if error["message"] else error["type"]
-    if error["type"] in ("Unusable", "TooMuchPrinted", "Tampered"):  # the grader's own: the message says it all
+    if error["type"] in ("Unusable", "TooMuchPrinted", "TooMuchReturned", "Tampered"):  # the grader's own: the message says it all
         what = error["message"]
     if not error["lines"]:
         return f"{what}."
