@@ -43,7 +43,7 @@ class Channel:
     def __init__(self, connection: Connection, token: bytes):
         def send_bytes(data: bytes) -> None:
             if len(token) + len(data) > MOST_BYTES:
-                raise TooMuchReturned(f"Your code gives back {len(data):,} bytes; at most {MOST_BYTES:,} are allowed.")
+                raise TooMuchReturned(f"Your code gives back {len(data):,} bytes; at most {MOST_BYTES:,} are allowed")
             connection.send_bytes(token + data)
 
         self.send_bytes = send_bytes
@@ -54,8 +54,7 @@ class Seal:
 
     def __init__(self):
         own = [module for name, module in sys.modules.items() if name.partition(".")[0] in ("grader", "classroom")]
-        classes = {value for owner in own for value in vars(owner).values() if isinstance(value, type)}
-        own += [kind for kind in classes if kind.__module__.partition(".")[0] in ("grader", "classroom")]
+        own += {value for owner in own for value in vars(owner).values() if _is_our_class(value)}
         theirs = [builtins, torch, nn, nn.functional, nn.init, torch.linalg, torch.optim, torch.autograd, json]
         classes = [torch.Tensor, nn.Module, nn.Parameter, nn.Linear, nn.Embedding, torch.optim.Optimizer]
         self.owners = own + theirs + classes
@@ -81,6 +80,11 @@ class Seal:
             if not all(map(is_, _inside_of(function), before)):
                 return f"{function.__module__}.{function.__name__}"
         return None
+
+
+def _is_our_class(value) -> bool:
+    ours = isinstance(value, type) and value.__module__.partition(".")[0] in ("grader", "classroom")
+    return ours and not issubclass(value, torch.optim.Optimizer)  # torch itself wraps the `step` of these
 
 
 def _inside_of(function: FunctionType) -> tuple:
