@@ -125,13 +125,11 @@ def work(connection: Connection, job: bytes) -> None:
         submission = read_files(files)
         cells = submission.cells
         code = worker.load_and_tell(channel, cells, problem.parts, submission.notices)
-    except (SubmissionError, TooMuchReturned) as error:
-        worker.send(channel, {"error": worker.describe(error, [])})
-        return
-    except (RecursionError, MemoryError, ValueError) as error:
+    except SubmissionError as error:
+        return worker.send(channel, {"error": worker.describe(error, [])})
+    except (TooMuchReturned, RecursionError, MemoryError, ValueError) as error:
         error = SubmissionError(f"The code cannot be read ({type(error).__name__}). Is it nested deeply, or very long?")
-        worker.send(channel, {"error": worker.describe(error, [])})
-        return
+        return worker.send(channel, {"error": worker.describe(error, [])})
     bare = code and Bare(problem.names)
     for check_id in check_ids if code else ():
         name = check_id.removeprefix(WITHOUT)

@@ -118,10 +118,9 @@ def judge(
     """
     broken = {name: cell for cell in seen.broken for name in cell.defines}
     if not problem.names & (seen.defined | set(broken)):
-        raise SubmissionError(
-            f"defines none of {', '.join(sorted(problem.names))}. "
-            f"Is it the notebook of another problem? This one is {problem.notebook}."
-        )
+        why = f"Is it the notebook of another problem? This one is {problem.notebook}."
+        why = _syntax_notice(seen.broken[0]) if seen.broken else why
+        raise SubmissionError(f"defines none of {', '.join(sorted(problem.names))}. {why}")
     right = reference_observations(problem, seed)
     results, absent = [], set()
     for check in checks_of(problem.id).values():

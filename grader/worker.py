@@ -13,6 +13,7 @@ import zlib
 from numbers import Number
 
 import torch
+from torch.nn.modules.module import register_module_forward_hook
 
 from grader import wire
 from grader.checks import Missing, checks_of
@@ -98,7 +99,19 @@ def serve_trusted(connection, jobs: list[tuple[list[Cell], list[str]]], problem_
 def begin() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the parent's way to ask for an end
     torch.set_num_threads(1)
+    register_module_forward_hook(_plain_output)
     _silence()
+
+
+def _plain_output(module, inputs, output):
+    """What a module returns, as a plain tensor: one of the learner's own kind could lie in the probe's arithmetic."""
+    own = isinstance(output, torch.Tensor) and type(output) not in (torch.Tensor, torch.nn.Parameter)
+    return _plain(output) if own else output
+
+
+def _plain(tensor: torch.Tensor) -> torch.Tensor:
+    with torch._C.DisableTorchFunctionSubclass():
+        return torch.Tensor.as_subclass(tensor, torch.Tensor)
 
 
 def load(program: Program, cells: list[Cell]) -> tuple[Code, dict]:
@@ -130,7 +143,8 @@ def observe(probe, check_id: str, code: Code, cells: list[Cell], seed: int) -> d
     random.seed(own_seed)
     sys.stdout = sys.stderr = Sink()
     try:
-        value = to_data(probe(code, torch.Generator().manual_seed(own_seed)))
+        with torch._C.DisableTorchFunctionSubclass():  # the learner's own kinds of tensors have no say in what is computed
+            value = to_data(probe(code, torch.Generator().manual_seed(own_seed)))
         return {"value": value, "asked": sorted(code._asked)}
     except BaseException as error:
         return {"error": describe(error, cells), "asked": sorted(code._asked)}
@@ -190,8 +204,7 @@ def to_data(value, depth: int = 0):
     if depth > DEEPEST:
         raise ValueError(f"the result is nested more than {DEEPEST} deep")
     if isinstance(value, torch.Tensor):
-        with torch._C.DisableTorchFunctionSubclass():  # a subclass has no say in how it is copied
-            return torch.Tensor.detach(value).as_subclass(torch.Tensor).cpu().clone()
+        return _plain(value).detach().cpu().clone()
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, (int, float)):

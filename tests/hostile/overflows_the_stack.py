@@ -2,7 +2,7 @@
 
 # on: reference
 # costs: saves_the_factors_alone
-# says: ended its process|RecursionError|MemoryError
+# says: ended its process|RecursionError|MemoryError|ran out of time
 
 import sys
 
