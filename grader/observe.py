@@ -84,7 +84,7 @@ def _receive(connection) -> dict:
 
 def observation(message: dict) -> Observation:
     """A message as an observation. ValueError or TypeError if it is none of ours."""
-    asked = tuple(_words(name) for name in message.get("asked", ())[:MOST])
+    asked = tuple(map(_words, _list(_a(dict, message).get("asked", []))))
     if "value" in message:
         return Observation("value", value=message["value"], asked=asked)
     return Observation("error", error=_error(message.get("error")), asked=asked)
@@ -92,21 +92,34 @@ def observation(message: dict) -> Observation:
 
 def _error(told) -> dict:
     """What `worker.describe` has told, each field of the type that it must have."""
+    told = _a(dict, told)
     lines = [
-        {"line": int(line["line"])} | {name: _words(line[name]) for name in ("cell", "text", "function")}
-        for line in told["lines"][-8:]
+        {"line": _a(int, line["line"])} | {name: _words(line[name]) for name in ("cell", "text", "function")}
+        for line in (_a(dict, line) for line in _list(told["lines"])[-8:])
     ]
     return {
         "type": _words(told["type"]),
         "message": _words(told["message"]),
         "lines": lines,
-        "raised_by_learner": bool(told["raised_by_learner"]),
+        "raised_by_learner": _a(bool, told["raised_by_learner"]) and bool(lines),
     }
 
 
-def _words(text) -> str:
-    """A string that can be shown and written: not endless, and without halves of characters."""
-    return str(text)[:LONGEST].encode("utf-8", "replace").decode()
+def _a(kind: type, told):
+    """What was told, if it is of this kind. TypeError if it is not."""
+    if not isinstance(told, kind):
+        raise TypeError(f"no {kind.__name__}")
+    return told
+
+
+def _words(text: str) -> str:
+    """A string, but not an endless one. TypeError if it is none."""
+    return _a(str, text)[:LONGEST]
+
+
+def _list(told: list) -> list:
+    """A list, but not an endless one. TypeError if it is none."""
+    return _a(list, told)[:MOST]
 
 
 class Process:
@@ -224,20 +237,21 @@ def follow(start: Callable, check_ids: list[str], tell=None, patience: float = f
 def _observed(results: dict[str, Observation], told: dict) -> Observed:
     """Everything seen, with what the last child told on loading. SubmissionError if it is none of ours."""
     try:
+        told = _a(dict, told)
         errors = {_words(name): _error(error) for name, error in islice(told["failures"].items(), MOST)}
-        broken = [_broken(cell) for cell in told["broken"][:MOST]]
-        return Observed(results, errors, _names(told["defined"]), broken, [_words(n) for n in told["notices"][:MOST]])
+        broken = [_broken(cell) for cell in _list(told["broken"])]
+        return Observed(results, errors, _names(told["defined"]), broken, list(map(_words, _list(told["notices"]))))
     except Exception:  # whatever is wrong with it
         raise SubmissionError(FORGED) from None
 
 
 def _broken(told: dict) -> Broken:
-    text = {name: _words(told[name]) for name in ("label", "text", "message")}
-    return Broken(**text, line=int(told["line"]), defines=frozenset(_names(told["defines"])))
+    words = {name: _words(_a(dict, told)[name]) for name in ("label", "text", "message")}
+    return Broken(**words, line=_a(int, told["line"]), defines=frozenset(_names(told["defines"])))
 
 
 def _names(told: list) -> set[str]:
-    return {_words(name) for name in told[:MOST]}
+    return set(map(_words, _list(told)))
 
 
 def observe_trusted(

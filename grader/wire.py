@@ -57,9 +57,16 @@ def _to_json(value, tensors: dict):
     return value
 
 
+def _whole(text: str) -> str:
+    """Without halves of characters, which cannot be written into a file."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def _from_json(data, tensors: dict, depth: int = 0):
     if depth > DEEPEST or (isinstance(data, int) and abs(data) > LARGEST):
         raise ValueError("nested too deep, or a number that is too large")
+    if isinstance(data, str):
+        return _whole(data)
     if isinstance(data, list):
         return [_from_json(item, tensors, depth + 1) for item in data]
     if not isinstance(data, dict):
@@ -71,5 +78,5 @@ def _from_json(data, tensors: dict, depth: int = 0):
         case "complex":
             return complex(*content)
         case "dict":
-            return {str(key): _from_json(item, tensors, depth + 1) for key, item in content}
+            return {_whole(key): _from_json(item, tensors, depth + 1) for key, item in content}
     raise ValueError(kind)
