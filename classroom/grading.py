@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, wait
@@ -27,6 +28,7 @@ from grader.submission import SubmissionError
 
 PATIENCE = 30.0  # seconds for one problem of one student; a right solution takes a tenth of a second to one
 TRIES = 3  # at a child that does not start
+MOST_NOTICES = 20  # in one result
 WINDOW = 4  # jobs handed out for each that is at work, so that thousands need no more memory than dozens
 RESULTS, RUN = "results.jsonl", "run.json"
 
@@ -94,22 +96,33 @@ def grade_job(job: Job, unsafe: bool = False) -> dict:
         GradeError: children do not start.
     """
     problem = PROBLEMS[job.problem]
-    ids = list(checks_of(problem.id))
     prepare(problem, job.seed)
     base = {"student": job.student, "problem": job.problem, "key": job.key, "notices": [], "checks": []}
     base |= {"refused": "", "score": 0, "max_score": sum(check.points for check in checks_of(problem.id).values())}
     try:
-        seen = _observe(job, ids + [inside.WITHOUT + name for name in guessable(problem, job.seed)], unsafe)
-        report = judge.judge(seen, problem, seed=job.seed)
+        return base | _graded(job, problem, unsafe)
     except SubmissionError as error:
         words = str(error)
         refused = words if words[:1].isupper() else f"It {words}"
         return base | {"refused": refused, "incidents": [refused] if refused == observe.FORGED else []}
+    except (GradeError, sandbox.NoSandbox):
+        raise
+    except Exception as error:  # one submission must not end the grading of all
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        refused = f"The grader itself failed ({type(error).__name__} in {where.name}). Please grade this one by hand."
+        return base | {"refused": refused, "incidents": [refused]}
+
+
+def _graded(job: Job, problem: Problem, unsafe: bool) -> dict:
+    """The part of a result that depends on the code. SubmissionError if it cannot be graded."""
+    ids = [*checks_of(problem.id), *(inside.WITHOUT + name for name in guessable(problem, job.seed))]
+    seen = _observe(job, ids, unsafe)
+    report = judge.judge(seen, problem, seed=job.seed)
     forged = _forged(seen, problem, job.seed)
     checks = [_as_data(result, result.check.id in forged) for result in report.results]
-    return base | {
+    return {
         "score": sum(check["points"] for check in checks),
-        "notices": report.notices,
+        "notices": report.notices[:MOST_NOTICES],
         "incidents": incidents(seen, forged),
         "checks": checks,
     }

@@ -26,17 +26,24 @@ from grader.problems import PROBLEMS
 from grader.submission import SubmissionError, read, read_pair
 
 WITHOUT = "without "  # in front of a check's id: the check with the stubs taken away
+MOST_BYTES = 2**18  # of one message; that of a right solution has 5 kB, that of a known mistake up to 50
 
 
 class Tampered(Exception):
     """The submission has changed what observes it."""
 
 
+class TooMuchReturned(Exception):
+    """What the submission gives back does not fit into a message."""
+
+
 class Channel:
-    """Sends messages that begin with the token of this job."""
+    """Sends messages that begin with the token of this job. TooMuchReturned if one is too long."""
 
     def __init__(self, connection: Connection, token: bytes):
         def send_bytes(data: bytes) -> None:
+            if len(token) + len(data) > MOST_BYTES:
+                raise TooMuchReturned(f"Your code gives back {len(data):,} bytes; at most {MOST_BYTES:,} are allowed")
             connection.send_bytes(token + data)
 
         self.send_bytes = send_bytes
@@ -47,11 +54,14 @@ class Seal:
 
     def __init__(self):
         own = [module for name, module in sys.modules.items() if name.partition(".")[0] in ("grader", "classroom")]
+        own += {value for owner in own for value in vars(owner).values() if _is_our_class(value)}
         theirs = [builtins, torch, nn, nn.functional, nn.init, torch.linalg, torch.optim, torch.autograd, json]
-        self.owners = [*own, *theirs, torch.Tensor, nn.Module, nn.Parameter, nn.Linear, nn.Embedding, torch.optim.Optimizer]
+        classes = [torch.Tensor, nn.Module, nn.Parameter, nn.Linear, nn.Embedding, torch.optim.Optimizer]
+        self.owners = own + theirs + classes
+        self.own = len(own)  # the first ones: nothing may come to these
         self.saved = [dict(vars(owner)) for owner in self.owners]
         functions = [value for owner in own for value in vars(owner).values() if isinstance(value, FunctionType)]
-        self.codes = [(function, function.__code__) for function in functions]
+        self.codes = [(function, _inside_of(function)) for function in functions]
 
     def broken(self, all=all, callable=callable, map=map, zip=zip) -> str | None:
         """The name of the first thing that is no longer what it was. (Its tools are held as defaults: they may be replaced, too.)"""
@@ -62,11 +72,23 @@ class Seal:
             for name, value in before.items():
                 if callable(value) and now.get(name) is not value:
                     return f"{owner.__name__}.{name}"
+            for name, value in now.items():
+                if place < self.own and name not in before and callable(value):  # it may hide a builtin function
+                    return f"{owner.__name__}.{name}"
             self.saved[place] = now  # what is loaded late, and variables, may change
-        for function, code in self.codes:
-            if function.__code__ is not code:
+        for function, before in self.codes:
+            if not all(map(is_, _inside_of(function), before)):
                 return f"{function.__module__}.{function.__name__}"
         return None
+
+
+def _is_our_class(value) -> bool:
+    ours = isinstance(value, type) and value.__module__.partition(".")[0] in ("grader", "classroom")
+    return ours and not issubclass(value, torch.optim.Optimizer)  # torch itself wraps the `step` of these
+
+
+def _inside_of(function: FunctionType) -> tuple:
+    return function.__code__, function.__defaults__, function.__kwdefaults__
 
 
 def warm_up() -> None:
@@ -96,26 +118,30 @@ def work(connection: Connection, job: bytes) -> None:
     files = [(name, when, base64.b64decode(content)) for name, when, content in wanted["files"]]
     del wanted, job
     worker.begin()
-    seal = Seal()
+    probes = {check.id: check.probe for check in checks_of(problem.id).values()}  # now: the submission may change the register
+    broken = Seal().broken
     worker.send(channel, {"value": "started"})
     try:
         submission = read_files(files)
-    except (SubmissionError, RecursionError, MemoryError) as error:
-        worker.send(channel, {"error": worker.describe(error, [])})
-        return
-    cells = submission.cells
-    code = worker.load_and_tell(channel, cells, problem.parts, submission.notices)
+        cells = submission.cells
+        code = worker.load_and_tell(channel, cells, problem.parts, submission.notices)
+    except SubmissionError as error:
+        return worker.send(channel, {"error": worker.describe(error, [])})
+    except (TooMuchReturned, RecursionError, MemoryError, ValueError) as error:
+        error = SubmissionError(f"The code cannot be read ({type(error).__name__}). Is it nested deeply, or very long?")
+        return worker.send(channel, {"error": worker.describe(error, [])})
     bare = code and Bare(problem.names)
     for check_id in check_ids if code else ():
         name = check_id.removeprefix(WITHOUT)
-        message = worker.observe(
-            checks_of(problem.id)[name].probe, name, code if name == check_id else bare, cells, seed
-        )
-        changed = seal.broken()
+        message = worker.observe(probes[name], name, code if name == check_id else bare, cells, seed)
+        changed = broken()
         if changed:
             error = Tampered(f"Your code has replaced `{changed}`, on which the checks rest. Nothing after that counts.")
             message = {"error": worker.describe(error, cells)}
-        worker.send(channel, message)
+        try:
+            worker.send(channel, message)
+        except TooMuchReturned as error:
+            worker.send(channel, {"error": worker.describe(error, cells)})
 
 
 class Bare(worker.Code):
@@ -135,7 +161,10 @@ def read_files(files: list[tuple[str, float, bytes]]):
         paths = []
         for name, when, content in files:
             path = Path(folder) / Path(name).name
-            path.write_bytes(content)
+            try:
+                path.write_bytes(content)
+            except OSError:
+                raise SubmissionError(f"{path.name} is too large to be graded: {len(content):,} bytes.") from None
             os.utime(path, (when, when))
             paths.append(path)
         try:

@@ -16,15 +16,15 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
-from multiprocessing.connection import Connection
 from pathlib import Path
 
+from classroom.inside import MOST_BYTES
 from grader import wire
-from grader.observe import GRACE, Observation, observation
+from grader.observe import GRACE, NotStarted, Observation, observation
 from grader.problems import ROOT
 
-MOST_BYTES = 4 * 2**20  # of one message from inside
 START_LIMIT = 120.0  # seconds until the prepared process waits for work
 
 
@@ -35,7 +35,8 @@ FORBIDDEN = (
     "unshare", "setns", "mount", "umount2", "pivot_root", "chroot", "open_tree", "move_mount", "fsopen", "fsmount",
     "ptrace", "process_vm_readv", "process_vm_writev", "kcmp", "bpf", "perf_event_open", "userfaultfd",
     "io_uring_setup", "io_uring_enter", "io_uring_register", "memfd_create", "memfd_secret", "shmget", "msgget",
-    "semget", "mq_open", "keyctl", "add_key", "request_key", "setrlimit", "personality", "fanotify_init", "inotify_init1",
+    "semget", "mq_open", "keyctl", "add_key", "request_key", "setrlimit", "personality", "fanotify_init", "inotify_init",
+    "inotify_init1", "io_setup", "kill", "tkill", "rt_sigqueueinfo", "pidfd_send_signal", "syslog",
 )  # fmt: skip
 
 
@@ -115,42 +116,74 @@ class Child:
     """A submission at work. What it sends is believed to be data, and nothing more."""
 
     def __init__(self, data: socket.socket, control: socket.socket, token: bytes, job: bytes):
-        self.connection = Connection(data.detach())
+        self.data = data
         self.control = control
         self.token = token
         try:
-            self.connection.send_bytes(job)
+            data.settimeout(START_LIMIT)
+            data.sendall(len(job).to_bytes(4, "big") + job)  # as `Connection.send_bytes` does
         except OSError:
             pass  # it has ended; `next` will say so
 
     def next(self, limit: float) -> Observation:
-        """The next observation, or how the child has ended."""
+        """The next observation, or how the child has ended. NotStarted if not the child has ended, but the sandbox."""
         try:
-            if self.connection.poll(limit):
-                return self._receive()
+            return self._receive(limit)
+        except TimeoutError:
+            pass
+        try:
             self.control.send(b"i")  # interrupt, so that the learner's line can be named
-            if self.connection.poll(GRACE):
-                return Observation("timeout", error=self._receive().error)
+            return Observation("timeout", error=self._receive(GRACE).error)
         except OSError:
-            return Observation("crash")
-        return Observation("timeout")
+            return Observation("timeout")
 
-    def _receive(self) -> Observation:
+    def _receive(self, limit: float) -> Observation:
+        """A message that is complete within the limit. TimeoutError if none is."""
+        deadline = time.monotonic() + limit
         try:
-            message = self.connection.recv_bytes(MOST_BYTES + len(self.token))
+            length = int.from_bytes(self._read(4, deadline), "big")
+            if not len(self.token) <= length <= MOST_BYTES:
+                return Observation("forged")
+            message = self._read(length, deadline)
+        except TimeoutError:
+            raise
         except (EOFError, OSError):
-            return Observation("crash")
+            return self._ended()
         if not message.startswith(self.token):
             return Observation("forged")
         try:
             return observation(wire.loads(message[len(self.token) :]))
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except Exception:  # whatever is wrong with it, it is none of ours
             return Observation("forged")
+
+    def _read(self, count: int, deadline: float) -> bytes:
+        """So many bytes. TimeoutError, EOFError or OSError if they do not come: nobody can make the grader wait longer."""
+        parts = []
+        while count:
+            self.data.settimeout(max(deadline - time.monotonic(), 0.001))
+            part = self.data.recv(count)
+            if not part:
+                raise EOFError
+            parts.append(part)
+            count -= len(part)
+        return b"".join(parts)
+
+    def _ended(self) -> Observation:
+        """A crash, if the guard says so. If it is gone itself, the submission is not to blame."""
+        try:
+            self.control.settimeout(GRACE)
+            if self.control.recv(1):
+                return Observation("crash")
+        except TimeoutError:
+            return Observation("crash")  # the child has closed its end, and lives
+        except OSError:
+            pass
+        raise NotStarted
 
     def stop(self) -> None:
         """End the child and whatever it has started."""
         self.control.close()  # its guard sees that and kills it
-        self.connection.close()
+        self.data.close()
 
 
 def _walls() -> list[str]:

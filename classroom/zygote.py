@@ -53,38 +53,48 @@ def main(descriptor: int, rules: bytes) -> None:
         _, descriptors, _, _ = socket.recv_fds(control, 1, 2)
         if len(descriptors) != 2:
             return  # the grader has closed its end, or is gone: with this process, all others of the sandbox end
-        if os.fork() == 0:
-            control.close()
-            _guard(*descriptors, rules)
+        try:
+            if os.fork() == 0:
+                control.close()
+                _guard(*descriptors, rules)
+        except OSError:
+            pass  # no memory, or too many processes: the grader sees that the sockets are closed, and tries again
         for descriptor in descriptors:
             os.close(descriptor)
 
 
 def _guard(data: int, control: int, rules: bytes) -> None:
-    """Start the charge in namespaces of its own; end it when the other end of `control` is closed."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    user, group = os.getuid(), os.getgid()
-    _call("unshare", _NEW_NAMESPACES)
-    for name, text in (("setgroups", "deny"), ("uid_map", f"1000 {user} 1"), ("gid_map", f"1000 {group} 1")):
-        with open(f"/proc/self/{name}", "w") as file:
-            file.write(text)
-    charge = os.fork()
-    if charge == 0:
-        _charge(data, rules)
-    os.close(data)
-    ended = os.pidfd_open(charge)
-    while True:
-        ready, _, _ = select.select([control, ended], [], [])
-        if ended in ready or not os.read(control, 1):
-            os.kill(charge, signal.SIGKILL)
-            os.waitpid(charge, 0)
-            os._exit(0)
-        os.kill(charge, signal.SIGINT)
+    """Start the charge in namespaces of its own; end it when the other end of `control` is closed. Does not return."""
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        user, group = os.getuid(), os.getgid()
+        _call("unshare", _NEW_NAMESPACES)
+        for name, text in (("setgroups", "deny"), ("uid_map", f"1000 {user} 1"), ("gid_map", f"1000 {group} 1")):
+            with open(f"/proc/self/{name}", "w") as file:
+                file.write(text)
+        charge = os.fork()
+        if charge == 0:
+            _charge(data, rules)
+        os.close(data)
+        ended = os.pidfd_open(charge)
+        while True:
+            ready, _, _ = select.select([control, ended], [], [])
+            if ended in ready:
+                os.write(control, b"e")  # the submission's own doing; without this byte, it is the sandbox that has ended
+                break
+            if not os.read(control, 1):
+                os.kill(charge, signal.SIGKILL)
+                break
+            os.kill(charge, signal.SIGINT)
+        os.waitpid(charge, 0)
+    finally:
+        os._exit(0)
 
 
 def _charge(data: int, rules: bytes) -> None:
     """Shut the doors, then run the submission. Does not return."""
     try:
+        os.setsid()  # signals to a group of processes pass through namespaces; and each session gets its share of the processors
         os.closerange(3, data)
         os.closerange(data + 1, 4096)
         _mount("tmpfs", "/tmp", _NO_SUID | _NO_DEVICES | _NO_EXEC, SCRATCH)

@@ -119,10 +119,9 @@ def judge(
     """
     broken = {name: cell for cell in seen.broken for name in cell.defines}
     if not problem.names & (seen.defined | set(broken)):
-        raise SubmissionError(
-            f"defines none of {', '.join(sorted(problem.names))}. "
-            f"Is it the notebook of another problem? This one is {problem.notebook}."
-        )
+        why = f"Is it the notebook of another problem? This one is {problem.notebook}."
+        why = _syntax_notice(seen.broken[0]) if seen.broken else why
+        raise SubmissionError(f"defines none of {', '.join(sorted(problem.names))}. {why}")
     right = reference_observations(problem, seed)
     results, absent = [], set()
     for check in checks_of(problem.id).values():
@@ -178,7 +177,7 @@ def _absent_method(error: dict, problem: Problem) -> str | None:
 
 def _exception(error: dict) -> str:
     what = f"{error['type']}: {error['message']}" if error["message"] else error["type"]
-    if error["type"] in ("Unusable", "TooMuchPrinted", "Tampered"):  # the grader's own: the message says it all
+    if error["type"] in ("Unusable", "TooMuchPrinted", "TooMuchReturned", "Tampered"):  # the grader's own: the message says it all
         what = error["message"]
     if not error["lines"]:
         return f"{what}."

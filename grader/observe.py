@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 
 import psutil
 
@@ -21,6 +22,7 @@ NEXT_LIMIT = 1.5  # seconds for each check after the first that ran out of time
 GRACE = 0.5  # seconds to name the line that hangs, before the child is killed
 MEMORY_LIMIT = 2 * 2**30  # bytes beyond what the child needs to start
 FORGED = "The code has written into the grader's own channel while it was loaded, so nothing counts."
+MOST, LONGEST = 1000, 2000  # names, errors or notices in a list; characters in a string. No honest code comes near
 POLL = 0.02  # seconds between two looks at the child's memory
 
 
@@ -82,7 +84,7 @@ def _receive(connection) -> dict:
 
 def observation(message: dict) -> Observation:
     """A message as an observation. ValueError or TypeError if it is none of ours."""
-    asked = tuple(str(name) for name in message.get("asked", ()))
+    asked = tuple(map(_words, _list(_a(dict, message).get("asked", []))))
     if "value" in message:
         return Observation("value", value=message["value"], asked=asked)
     return Observation("error", error=_error(message.get("error")), asked=asked)
@@ -90,16 +92,34 @@ def observation(message: dict) -> Observation:
 
 def _error(told) -> dict:
     """What `worker.describe` has told, each field of the type that it must have."""
+    told = _a(dict, told)
     lines = [
-        {"cell": str(line["cell"]), "line": int(line["line"]), "text": str(line["text"]), "function": str(line["function"])}
-        for line in told["lines"]
+        {"line": _a(int, line["line"])} | {name: _words(line[name]) for name in ("cell", "text", "function")}
+        for line in (_a(dict, line) for line in _list(told["lines"])[-8:])
     ]
     return {
-        "type": str(told["type"]),
-        "message": str(told["message"]),
-        "lines": lines[-8:],
-        "raised_by_learner": bool(told["raised_by_learner"]),
+        "type": _words(told["type"]),
+        "message": _words(told["message"]),
+        "lines": lines,
+        "raised_by_learner": _a(bool, told["raised_by_learner"]) and bool(lines),
     }
+
+
+def _a(kind: type, told):
+    """What was told, if it is of this kind. TypeError if it is not."""
+    if not isinstance(told, kind):
+        raise TypeError(f"no {kind.__name__}")
+    return told
+
+
+def _words(text: str) -> str:
+    """A string, but not an endless one. TypeError if it is none."""
+    return _a(str, text)[:LONGEST]
+
+
+def _list(told: list) -> list:
+    """A list, but not an endless one. TypeError if it is none."""
+    return _a(list, told)[:MOST]
 
 
 class Process:
@@ -139,9 +159,9 @@ class Process:
             try:
                 os.kill(self.process.pid, signal.SIGINT)
                 if self.connection.poll(GRACE):
-                    error = _receive(self.connection).get("error")
-            except (EOFError, OSError):
-                pass  # it has ended by itself
+                    error = observation(_receive(self.connection)).error
+            except Exception:
+                pass  # it has ended by itself, or the message is none of ours
         self.stop()
         return Observation("timeout", error=error)
 
@@ -217,14 +237,21 @@ def follow(start: Callable, check_ids: list[str], tell=None, patience: float = f
 def _observed(results: dict[str, Observation], told: dict) -> Observed:
     """Everything seen, with what the last child told on loading. SubmissionError if it is none of ours."""
     try:
-        errors = {str(name): _error(error) for name, error in told["failures"].items()}
-        broken = [
-            Broken(str(c["label"]), int(c["line"]), str(c["text"]), str(c["message"]), frozenset(map(str, c["defines"])))
-            for c in told["broken"]
-        ]
-        return Observed(results, errors, set(map(str, told["defined"])), broken, list(map(str, told["notices"])))
-    except (TypeError, KeyError, ValueError, AttributeError):
+        told = _a(dict, told)
+        errors = {_words(name): _error(error) for name, error in islice(told["failures"].items(), MOST)}
+        broken = [_broken(cell) for cell in _list(told["broken"])]
+        return Observed(results, errors, _names(told["defined"]), broken, list(map(_words, _list(told["notices"]))))
+    except Exception:  # whatever is wrong with it
         raise SubmissionError(FORGED) from None
+
+
+def _broken(told: dict) -> Broken:
+    words = {name: _words(_a(dict, told)[name]) for name in ("label", "text", "message")}
+    return Broken(**words, line=_a(int, told["line"]), defines=frozenset(_names(told["defines"])))
+
+
+def _names(told: list) -> set[str]:
+    return set(map(_words, _list(told)))
 
 
 def observe_trusted(

@@ -11,6 +11,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 MOST_BYTES = 16 * 2**20  # of one message; the largest that a check sends is far below 1 MB
+DEEPEST = 30  # lists and dicts in one another; a check sends 4
+LARGEST = 2**63  # of whole numbers: Python's own have no end, and cannot be compared with others
 PLAIN = (torch.float64, torch.float32, torch.bfloat16, torch.float16, torch.int64, torch.int32, torch.int16,
          torch.int8, torch.uint8, torch.bool)  # fmt: skip
 
@@ -34,7 +36,7 @@ def loads(data: bytes):
         tensors = load(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         return _from_json(json.loads(header["__metadata__"]["value"]), tensors)
-    except (SafetensorError, ValueError, TypeError, KeyError, AttributeError, RecursionError, RuntimeError) as error:
+    except (SafetensorError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError) as error:
         raise Unreadable(f"no message: {type(error).__name__}") from None
 
 
@@ -55,9 +57,18 @@ def _to_json(value, tensors: dict):
     return value
 
 
-def _from_json(data, tensors: dict):
+def _whole(text: str) -> str:
+    """Without halves of characters, which cannot be written into a file."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _from_json(data, tensors: dict, depth: int = 0):
+    if depth > DEEPEST or (isinstance(data, int) and abs(data) > LARGEST):
+        raise ValueError("nested too deep, or a number that is too large")
+    if isinstance(data, str):
+        return _whole(data)
     if isinstance(data, list):
-        return [_from_json(item, tensors) for item in data]
+        return [_from_json(item, tensors, depth + 1) for item in data]
     if not isinstance(data, dict):
         return data
     ((kind, content),) = data.items()
@@ -67,5 +78,5 @@ def _from_json(data, tensors: dict):
         case "complex":
             return complex(*content)
         case "dict":
-            return {str(key): _from_json(item, tensors) for key, item in content}
+            return {_whole(key): _from_json(item, tensors, depth + 1) for key, item in content}
     raise ValueError(kind)

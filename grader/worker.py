@@ -13,12 +13,14 @@ import zlib
 from numbers import Number
 
 import torch
+from torch.nn.modules.module import register_module_forward_hook
 
 from grader import wire
 from grader.checks import Missing, checks_of
 from grader.submission import Cell, Program, select
 
 MAX_PRINTED = 1_000_000  # characters that one check may print
+DEEPEST = 20  # lists and dicts in one another, in what a check returns; less than a message may have
 
 
 class TooMuchPrinted(BaseException):
@@ -97,7 +99,19 @@ def serve_trusted(connection, jobs: list[tuple[list[Cell], list[str]]], problem_
 def begin() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the parent's way to ask for an end
     torch.set_num_threads(1)
+    register_module_forward_hook(_plain_output)
     _silence()
+
+
+def _plain_output(module, inputs, output):
+    """What a module returns, as a plain tensor: one of the learner's own kind could lie in the probe's arithmetic."""
+    own = isinstance(output, torch.Tensor) and type(output) not in (torch.Tensor, torch.nn.Parameter)
+    return _plain(output) if own else output
+
+
+def _plain(tensor: torch.Tensor) -> torch.Tensor:
+    with torch._C.DisableTorchFunctionSubclass():
+        return torch.Tensor.as_subclass(tensor, torch.Tensor)
 
 
 def load(program: Program, cells: list[Cell]) -> tuple[Code, dict]:
@@ -129,7 +143,8 @@ def observe(probe, check_id: str, code: Code, cells: list[Cell], seed: int) -> d
     random.seed(own_seed)
     sys.stdout = sys.stderr = Sink()
     try:
-        value = to_data(probe(code, torch.Generator().manual_seed(own_seed)))
+        with torch._C.DisableTorchFunctionSubclass():  # the learner's own kinds of tensors have no say in what is computed
+            value = to_data(probe(code, torch.Generator().manual_seed(own_seed)))
         return {"value": value, "asked": sorted(code._asked)}
     except BaseException as error:
         return {"error": describe(error, cells), "asked": sorted(code._asked)}
@@ -170,27 +185,44 @@ def describe(error: BaseException, cells: list[Cell]) -> dict:
         trace = trace.tb_next
     return {
         "type": type(error).__name__,
-        "message": str(error)[:2000],
+        "message": _words(error)[:2000],
         "lines": lines[-8:],
         "raised_by_learner": raised_by_learner,
     }
 
 
-def to_data(value):
+def _words(error: BaseException) -> str:
+    """The message of an exception. The learner's own kinds may fail to give one."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
+
+
+def to_data(value, depth: int = 0):
     """A copy made of tensors, numbers, strings, None, lists and dicts only."""
+    if depth > DEEPEST:
+        raise ValueError(f"the result is nested more than {DEEPEST} deep")
     if isinstance(value, torch.Tensor):
-        with torch._C.DisableTorchFunctionSubclass():  # a subclass has no say in how it is copied
-            return torch.Tensor.detach(value).as_subclass(torch.Tensor).cpu().clone()
+        return _plain(value).detach().cpu().clone()
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, (int, float)):
-        return value + 0  # a plain number, also for subclasses
+        return _number(value)
     if isinstance(value, (torch.dtype, torch.device)):
         return str(value)
     if isinstance(value, dict):
-        return {str(key): to_data(item) for key, item in value.items()}
+        return {str(key): to_data(item, depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [to_data(item) for item in value]
+        return [to_data(item, depth + 1) for item in value]
     if isinstance(value, Number):
         return complex(value) if isinstance(value, complex) else float(value)
     return f"an object of type {type(value).__name__}"
+
+
+def _number(value: int | float) -> int | float | str:
+    """A plain number, also for subclasses. One that no tensor can hold becomes words."""
+    if isinstance(value, float):
+        return float.__add__(value, 0.0)
+    plain = int.__add__(value, 0)
+    return plain if abs(plain) <= wire.LARGEST else f"a number of {plain.bit_length()} bits"

@@ -1,0 +1,9 @@
+"""A loop without end."""
+
+# on: reference
+# costs: saves_the_factors_alone
+# says: ran out of time
+
+def lora_state_dict(model):
+    while True:
+        pass

@@ -1,0 +1,15 @@
+"""Puts other checks into the register."""
+
+# on: blank
+# costs: everything
+
+import grader.checks
+
+
+def only_the_factors_train(code, rng):
+    return {"trainable": ["lora_A", "lora_B"]}
+
+
+class LoRALinear(LoRALinear):
+    for name, old in grader.checks.checks_of("lora").items():
+        grader.checks._REGISTER["lora"][name] = grader.checks.Check(name, old.stub, 100, old.hints, only_the_factors_train)

@@ -1,0 +1,11 @@
+"""Crashes in C code."""
+
+# on: reference
+# costs: saves_the_factors_alone
+# says: ended its process
+
+import ctypes
+
+
+def lora_state_dict(model):
+    ctypes.string_at(0)

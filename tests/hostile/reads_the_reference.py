@@ -1,0 +1,17 @@
+"""Looks for the reference beside the grader and runs it."""
+
+# on: blank
+# costs: everything
+# says: FileNotFoundError
+
+from pathlib import Path
+
+import grader
+
+
+def reference():
+    exec((Path(grader.__file__).parent.parent / "solutions" / "lora.py").read_text(), globals())
+    return globals()["LoRALinear"]
+
+
+LoRALinear = reference()

@@ -1,0 +1,166 @@
+"""Hostile submissions: they get no point that they do not deserve, touch nothing, and are named.
+
+Each file in tests/hostile is one. Its docstring says what it tries, and the comments below what comes of it:
+
+    on: what stands in front of the code: the reference, or blank stubs. "files": it makes the files of a submission, FILES.
+    costs: the checks that do not pass; "?" if that is left to chance, but then no check passes that would not without it.
+    says: words (a regular expression) of the sentence that names it.
+"""
+
+import re
+import runpy
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from classroom import grading, sandbox
+from grader import observe, stubs
+from grader.problems import PROBLEMS, ROOT
+
+LORA = PROBLEMS["lora"]
+REFERENCE = LORA.reference.read_text(encoding="utf-8")
+IMPORTS = REFERENCE[: REFERENCE.index("class LoRALinear")]
+BLANK = IMPORTS + "\n\n".join(stubs.blank(LORA, cell) for cell in LORA.cells)
+CASES = sorted((Path(__file__).parent / "hostile").glob("*.py"))
+SEED = 20
+
+
+@dataclass
+class Graded:
+    """What came of all cases, by name.
+
+    results: with the time at which grading began and ended.
+    neighbours: the points of a right submission that was graded beside them, with these times.
+    left: processes of the sandbox that were still there when all was graded.
+    """
+
+    results: dict[str, tuple[dict, float, float]]
+    neighbours: list[tuple[int, float, float]]
+    left: list[str]
+    canary: Path
+
+
+@pytest.fixture(scope="session")
+def room(tmp_path_factory) -> Graded:
+    """All cases graded, two at a time, beside a neighbour whose code is right."""
+    try:
+        sandbox.check()
+    except sandbox.NoSandbox as error:
+        pytest.skip(str(error))
+    canary = tmp_path_factory.mktemp("canary")
+    (canary / "canary.txt").write_text("alive")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(observe, "FIRST_LIMIT", 2.0)
+        patch.setattr(observe, "NEXT_LIMIT", 0.5)
+        patch.setattr(grading, "PATIENCE", 5.0)
+        grading.grade_job(_job({"lora.py": REFERENCE}))  # prepares all
+        try:
+            with ThreadPoolExecutor(2) as pool, ThreadPoolExecutor(1) as next_door:
+                attacks = {path.stem: pool.submit(_timed, _files(path, canary)) for path in CASES}
+                neighbours = next_door.submit(_neighbours, list(attacks.values()))
+                results = {name: future.result() for name, future in attacks.items()}
+                return Graded(results, neighbours.result(), _left(), canary)
+        finally:
+            grading.close()
+
+
+def _files(path: Path, canary: Path) -> dict[str, str]:
+    """The files of the submission, by name."""
+    text = path.read_text(encoding="utf-8").replace("CANARY", str(canary))
+    match _told(path, "on"):
+        case "reference":
+            return {"lora.py": f"{REFERENCE}\n\n{text}"}
+        case "blank":
+            return {"lora.py": f"{BLANK}\n\n{text}"}
+        case "files":
+            return runpy.run_path(str(path))["FILES"]
+
+
+def _told(path: Path, what: str) -> str:
+    found = re.search(rf"^# {what}: (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return found.group(1) if found else ""
+
+
+def _job(files: dict[str, str]) -> grading.Job:
+    return grading.Job("s", "lora", tuple((name, 1, text.encode("utf-8")) for name, text in files.items()), SEED, "key")
+
+
+def _timed(files: dict[str, str]) -> tuple[dict, float, float]:
+    begin = time.monotonic()
+    result = grading.grade_job(_job(files))
+    return result, begin, time.monotonic()
+
+
+def _neighbours(others: list) -> list[tuple[int, float, float]]:
+    """Grade a right submission again and again, as long as there are others."""
+    graded = []
+    while not all(future.done() for future in others):
+        result, begin, end = _timed({"lora.py": REFERENCE})
+        graded.append((result["score"], begin, end))
+    return graded
+
+
+def _left() -> list[str]:
+    """Processes of submissions, after a moment in which they can end."""
+    (prepared,) = grading._SANDBOXES
+    for _ in range(50):
+        processes = psutil.Process(prepared.process.pid).children(recursive=True)
+        if len(processes) <= 2:  # the inner half of bubblewrap, and the prepared process
+            return []
+        time.sleep(0.1)
+    return [str(process) for process in processes]
+
+
+each_case = pytest.mark.parametrize("path", CASES, ids=[path.stem for path in CASES])
+
+
+@each_case
+def test_it_gets_what_it_deserves(room, path):
+    result, _, _ = room.results[path.stem]
+    failed = {check["id"] for check in result["checks"] if check["status"] != "passed"}
+    match _told(path, "costs"):
+        case "everything":
+            assert result["score"] == 0
+        case "nothing":
+            assert result["score"] == result["max_score"] and not result["refused"]
+        case "?":
+            assert result["score"] <= (0 if _told(path, "on") == "blank" else result["max_score"])
+        case checks:
+            assert failed == set(checks.split())
+
+
+@each_case
+def test_the_result_names_it(room, path):
+    result, _, _ = room.results[path.stem]
+    messages = [check["message"] for check in result["checks"]]
+    said = "\n".join([result["refused"], *result["incidents"], *result["notices"], *messages])
+    assert re.search(_told(path, "says"), said), said[:3000]
+    assert "The grader itself failed" not in said
+
+
+@each_case
+def test_a_neighbour_gets_all_points(room, path):
+    result, begin, end = room.results[path.stem]
+    beside = [score for score, first, last in room.neighbours if first < end and begin < last]
+    assert all(score == result["max_score"] for score in beside)
+
+
+def test_nothing_is_left(room):
+    assert room.left == []
+    assert len(room.neighbours) > 10
+
+
+def test_nothing_is_touched(room):
+    assert [(path.name, path.read_text()) for path in room.canary.iterdir()] == [("canary.txt", "alive")]
+    assert not (ROOT / "grader" / "left.py").exists() and not (Path(torch.__file__).parent / "left.py").exists()
+    assert not (Path(torch.__file__).parent.parent / "sitecustomize.py").exists()
+
+
+def test_the_sandbox_has_survived_all(room):
+    longest = max(end - begin for _, begin, end in room.results.values())
+    assert longest < 20
