@@ -102,8 +102,8 @@ def grade_job(job: Job, unsafe: bool = False) -> dict:
     try:
         return base | _graded(job, problem, unsafe)
     except SubmissionError as error:
-        words = str(error)
-        refused = words if words[:1].isupper() else f"It {words}"
+        words = str(error)  # of `judge`, they lack the name of the file in front
+        refused = f"It {words}" if words.startswith("defines none") else words
         return base | {"refused": refused, "incidents": [refused] if refused == observe.FORGED else []}
     except (GradeError, sandbox.NoSandbox):
         raise

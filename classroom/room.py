@@ -83,10 +83,10 @@ def _begin(out: Path, seed: int | None) -> int:
 @contextmanager
 def _progress(total: int) -> Iterator:
     """A bar with the time that is left, on the error stream. Gives the function that moves it."""
-    columns = [TextColumn("Grading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=total)
-        yield lambda count: progress.update(task, completed=count)
+        task = progress.add_task("Observing the references and the known mistakes", total=total)
+        yield lambda count: progress.update(task, completed=count, description="Grading" if count else None)
 
 
 @contextmanager
