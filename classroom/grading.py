@@ -7,6 +7,7 @@ executor of `concurrent.futures` can spread the jobs. What is graded is written 
 import hashlib
 import json
 import os
+import re
 import threading
 import traceback
 from collections import deque
@@ -123,7 +124,7 @@ def _graded(job: Job, problem: Problem, unsafe: bool) -> dict:
     return {
         "score": sum(check["points"] for check in checks),
         "notices": report.notices[:MOST_NOTICES],
-        "incidents": incidents(seen, forged),
+        "incidents": incidents(seen, forged) + suspicions(job),
         "checks": checks,
     }
 
@@ -235,6 +236,19 @@ def incidents(seen: Observed, forged: set[str]) -> list[str]:
         if count:
             found.append(f"The code {words} in {count} check{'s' * (count > 1)}.")
     return list(dict.fromkeys(found))[:20]
+
+
+# What code names that looks into its callers, or at what observes it. One who has read the grader could answer in its place.
+SUSPECT = re.compile(
+    rb"\b(_getframe|currentframe|f_back|f_locals|get_objects|get_referrers|__globals__|__code__|settrace|setprofile|ctypes"
+    rb"|classroom\.inside|grader\.(?:worker|wire|checks))\b"
+)
+
+
+def suspicions(job: Job) -> list[str]:
+    """A sentence if the files name what no solution needs. It costs no points: a person must look."""
+    found = sorted({match.decode() for _, _, content in job.files for match in SUSPECT.findall(content)})
+    return [f"The code names {', '.join(found)}, for which a solution has no use. Please look at it."] if found else []
 
 
 # --- many jobs ----------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from grader.problems import PROBLEMS
 from grader.submission import SubmissionError, read, read_pair
 
 WITHOUT = "without "  # in front of a check's id: the check with the stubs taken away
-MOST_BYTES = 2**18  # of one message; that of a right solution has 5 kB, that of a known mistake up to 50
+MOST_BYTES = 2**17  # of one message; that of a right solution has 5 kB, that of a known mistake up to 50
 
 
 class Tampered(Exception):

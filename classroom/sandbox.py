@@ -25,6 +25,7 @@ from grader import wire
 from grader.observe import GRACE, NotStarted, Observation, observation
 from grader.problems import ROOT
 
+SYSTEM = ("/usr", "/lib", "/lib64", "/bin")  # where programs and libraries lie
 START_LIMIT = 120.0  # seconds until the prepared process waits for work
 
 
@@ -54,6 +55,8 @@ def check() -> None:
     """NoSandbox, with the reason, if strangers' code cannot be shut in here."""
     if sys.platform != "linux":
         raise NoSandbox(f"The sandbox works on Linux alone. {INSTALL}")
+    if ROOT.is_relative_to("/tmp") or any(ROOT.is_relative_to(folder) for folder in _shown()):
+        raise NoSandbox(f"The course lies in {ROOT}, which submissions could read. Move it to your home.")
     if not shutil.which("bwrap"):
         raise NoSandbox(f"bubblewrap is not installed. {INSTALL}")
     tried = subprocess.run([*_walls(), "true"], capture_output=True, text=True)
@@ -192,21 +195,24 @@ def _walls() -> list[str]:
     for name, value in {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "USER": "student", "LANG": "C.UTF-8"}.items():
         command += ["--setenv", name, value]
     command += ["--setenv", "OMP_NUM_THREADS", "1", "--setenv", "PYTHONDONTWRITEBYTECODE", "1"]
-    for folder in ("/usr", "/lib", "/lib64", "/bin"):
-        if os.path.islink(folder):
+    for folder in _shown():
+        if folder in SYSTEM and os.path.islink(folder):
             command += ["--symlink", os.readlink(folder), folder]
         else:
             command += ["--ro-bind-try", folder, folder]
-    interpreter = Path(sys.executable).resolve().parent.parent
-    for folder in dict.fromkeys([str(interpreter), sys.base_prefix, sys.prefix]):
-        if not folder.startswith("/usr"):
-            command += ["--ro-bind", folder, folder]
     # Of the course only what the checks need. The known mistakes lie within the grader, so they are covered.
     for name in ("grader", "classroom/__init__.py", "classroom/zygote.py", "classroom/inside.py"):
         command += ["--ro-bind", f"{ROOT / name}", f"{ROOT / name}"]
     command += ["--tmpfs", f"{ROOT / 'grader' / 'mistakes'}", "--remount-ro", f"{ROOT / 'grader' / 'mistakes'}"]
     command += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev", "--tmpfs", "/tmp", "--chdir", "/tmp"]
     return [*command, "--remount-ro", "/", "--"]
+
+
+def _shown() -> list[str]:
+    """The folders that submissions can read: the system's programs and libraries, and the Python installation."""
+    interpreter = Path(sys.executable).resolve().parent.parent
+    python = dict.fromkeys([str(interpreter), sys.base_prefix, sys.prefix])
+    return [*SYSTEM, *(folder for folder in python if not folder.startswith("/usr"))]
 
 
 def _rules() -> bytes:

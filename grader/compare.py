@@ -13,6 +13,9 @@ TOLERANCE = {
 }
 
 
+SHOWN = 20  # entries of a list in a sentence: a wrong result may have many, and is compared with all known mistakes
+
+
 def difference(expected, given, what: str = "") -> str | None:
     """None if both are equal, else a sentence on the first difference.
 
@@ -91,5 +94,7 @@ def _show(value) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, list):
-        return "[" + ", ".join(_show(item) for item in value) + "]"
+        return "[" + ", ".join([_show(item) for item in value[:SHOWN]] + ["…"] * (len(value) > SHOWN)) + "]"
+    if isinstance(value, dict):
+        return f"a dict of {len(value)} entries"
     return repr(value)

@@ -3,12 +3,15 @@
 Each file in tests/hostile is one. Its docstring says what it tries, and the comments below what comes of it:
 
     on: what stands in front of the code: the reference, or blank stubs. "files": it makes the files of a submission, FILES.
-    costs: the checks that do not pass; "?" if that is left to chance, but then no check passes that would not without it.
+    costs: the checks that do not pass; "?" if that is left to chance, but then no check passes that would not without it;
+        "guesses" if it answers in the grader's place, which cannot be noticed where the answer is a word and no number.
     says: words (a regular expression) of the sentence that names it.
 """
 
+import json
 import re
 import runpy
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,7 +22,7 @@ import pytest
 import torch
 
 from classroom import grading, sandbox
-from grader import observe, stubs
+from grader import observe, stubs, wire
 from grader.problems import PROBLEMS, ROOT
 
 LORA = PROBLEMS["lora"]
@@ -128,6 +131,8 @@ def test_it_gets_what_it_deserves(room, path):
             assert result["score"] == 0
         case "nothing":
             assert result["score"] == result["max_score"] and not result["refused"]
+        case "guesses":
+            assert result["score"] <= 1
         case "?":
             assert result["score"] <= (0 if _told(path, "on") == "blank" else result["max_score"])
         case checks:
@@ -161,6 +166,92 @@ def test_nothing_is_touched(room):
     assert not (Path(torch.__file__).parent.parent / "sitecustomize.py").exists()
 
 
-def test_the_sandbox_has_survived_all(room):
-    longest = max(end - begin for _, begin, end in room.results.values())
-    assert longest < 20
+def test_nobody_takes_long(room):
+    assert max(end - begin for _, begin, end in room.results.values()) < 20
+
+
+def test_what_ends_with_the_sandbox_is_graded_again(room):
+    code = f"{REFERENCE}\n\nimport time\n\nclass LoRALinear(LoRALinear):\n    time.sleep(1.5)\n"
+    grading.grade_job(_job({"lora.py": REFERENCE}))
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            graded = pool.submit(grading.grade_job, _job({"lora.py": code}))
+            time.sleep(0.7)
+            for process in psutil.Process(grading._SANDBOXES[0].process.pid).children(recursive=True):
+                process.kill()
+            result = graded.result()
+        assert result["score"] == result["max_score"] and not result["refused"]
+    finally:
+        grading.close()
+
+
+# --- messages -----------------------------------------------------------------------------------
+
+TOKEN = b"secret"
+LINE = {"cell": "a", "line": 1, "text": "b", "function": "c"}
+ERROR = {"type": "ValueError", "message": "d", "lines": [LINE], "raised_by_learner": True}
+
+
+def _heard(data: bytes) -> str:
+    """What the grader takes these bytes of a child for."""
+    ours, theirs = socket.socketpair()
+    control, guard = socket.socketpair()
+    child = sandbox.Child(ours, control, TOKEN, b"job")
+    theirs.sendall(data)
+    kind = child.next(0.1).kind
+    child.stop()
+    theirs.close()
+    guard.close()
+    return kind
+
+
+def _packed(message: bytes) -> bytes:
+    return (len(TOKEN) + len(message)).to_bytes(4, "big") + TOKEN + message
+
+
+def _with_text(text: str) -> bytes:
+    header = json.dumps({"__metadata__": {"value": text}}).encode()
+    return len(header).to_bytes(8, "little") + header
+
+
+def test_a_right_message_is_heard():
+    assert _heard(_packed(wire.dumps({"value": torch.ones(3), "asked": ["a"]}))) == "value"
+    assert _heard(_packed(wire.dumps({"error": ERROR}))) == "error"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        [], None, 3, {}, {"value": 1, "asked": 5}, {"value": 1, "asked": torch.ones(2)}, {"value": 1, "asked": [1]},
+        {"error": None}, {"error": ERROR | {"type": 1}}, {"error": ERROR | {"lines": "a"}}, {"error": ERROR | {"lines": [[]]}},
+        {"error": ERROR | {"lines": [LINE | {"line": float("inf")}]}}, {"error": ERROR | {"raised_by_learner": "no"}},
+        {"value": 10**30}, {"value": [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[0]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_message_of_other_fields_is_forged(message):
+    assert _heard(_packed(wire.dumps(message))) == "forged"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        _packed(b""), _packed(b"x" * 100), (100).to_bytes(4, "big") + b"x" * 100, b"\xff" * 16, (2**30).to_bytes(4, "big"),
+        _packed(_with_text("[" * 50_000)), _packed(_with_text('{"complex": [1e999, 1' + "0" * 400 + "]}")),
+        _packed(_with_text('{"dict": [["value", {"tensor": []}]]}')), _packed(_with_text("1" * 5000)),
+    ],
+    ids=range(9),
+)  # fmt: skip
+def test_other_bytes_are_forged(data):
+    assert _heard(data) == "forged"
+
+
+def test_half_a_message_is_not_waited_for():
+    begin = time.monotonic()
+    assert _heard(_packed(wire.dumps({"value": 1}))[:-1]) == "timeout"
+    assert time.monotonic() - begin < 5
+
+
+def test_half_a_character_can_be_written():
+    (heard,) = wire.loads(wire.dumps(["\ud800"]))
+    heard.encode()

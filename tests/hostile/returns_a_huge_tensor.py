@@ -2,7 +2,7 @@
 
 # on: reference
 # costs: saves_the_factors_alone
-# says: at most 262,144 are allowed|MemoryError|ran out of time
+# says: at most 131,072 are allowed|MemoryError|ran out of time
 
 import torch
 
