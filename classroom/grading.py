@@ -124,7 +124,7 @@ def _graded(job: Job, problem: Problem, unsafe: bool) -> dict:
     return {
         "score": sum(check["points"] for check in checks),
         "notices": report.notices[:MOST_NOTICES],
-        "incidents": incidents(seen, forged) + suspicions(job),
+        "incidents": incidents(seen, forged) + suspicions(job, checks),
         "checks": checks,
     }
 
@@ -245,10 +245,18 @@ SUSPECT = re.compile(
 )
 
 
-def suspicions(job: Job) -> list[str]:
-    """A sentence if the files name what no solution needs. It costs no points: a person must look."""
+def suspicions(job: Job, checks: list[dict]) -> list[str]:
+    """What a person should look at, a sentence each. It costs no points.
+
+    Args:
+        checks: as they stand in the result.
+    """
     found = sorted({match.decode() for _, _, content in job.files for match in SUSPECT.findall(content)})
-    return [f"The code names {', '.join(found)}, for which a solution has no use. Please look at it."] if found else []
+    passed = {check["id"] for check in checks if check["status"] == "passed"}
+    said = [f"The code names {', '.join(found)}, for which a solution has no use. Please look at it."] if found else []
+    if passed and passed <= set(guessable(PROBLEMS[job.problem], job.seed)):
+        said.append("All its points come from checks whose answers can be guessed. Please look at it.")
+    return said
 
 
 # --- many jobs ----------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 # on: blank
 # costs: guesses
-# says: names _getframe, f_back, f_locals, for which a solution has no use
+# says: All its points come from checks whose answers can be guessed
 
 import sys
 

@@ -2,7 +2,7 @@
 
 # on: reference
 # costs: saves_the_factors_alone
-# says: OSError: found \[\]
+# says: (?s)OSError: found \[\].*The code names _getframe, f_back, f_locals
 
 import inspect
 import sys
