@@ -60,15 +60,16 @@ class Seal:
         self.owners = own + theirs + classes
         self.own = len(own)  # the first ones: nothing may come to these
         self.saved = [dict(vars(owner)) for owner in self.owners]
-        functions = [value for owner in own for value in vars(owner).values() if isinstance(value, FunctionType)]
-        self.codes = [(function, _inside_of(function)) for function in functions]
+        self.functions = [f for owner in own for f in vars(owner).values() if isinstance(f, FunctionType)]
+        self.parts = _parts(self.functions)
 
     def broken(self, all=all, callable=callable, map=map, zip=zip) -> str | None:
         """The name of the first thing that is no longer what it was. (Its tools are held as defaults: they may be replaced, too.)"""
         for place, (owner, before) in enumerate(zip(self.owners, self.saved)):
-            now = dict(vars(owner))
-            if now.keys() == before.keys() and all(map(is_, now.values(), before.values())):
-                continue  # the common case, quickly
+            now = vars(owner)
+            if len(now) == len(before) and all(map(is_, now.values(), before.values())):
+                continue  # the common case, quickly: the same things in the same order
+            now = dict(now)
             for name, value in before.items():
                 if callable(value) and now.get(name) is not value:
                     return f"{owner.__name__}.{name}"
@@ -76,10 +77,13 @@ class Seal:
                 if place < self.own and name not in before and callable(value):  # it may hide a builtin function
                     return f"{owner.__name__}.{name}"
             self.saved[place] = now  # what is loaded late, and variables, may change
-        for function, before in self.codes:
-            if not all(map(is_, _inside_of(function), before)):
-                return f"{function.__module__}.{function.__name__}"
+        if not all(map(is_, _parts(self.functions), self.parts)):
+            return next(f"{f.__module__}.{f.__name__}" for f, *before in self._pairs() if not all(map(is_, _parts([f]), before)))
         return None
+
+    def _pairs(self):
+        """Each function with its code and defaults as they were."""
+        return zip(self.functions, self.parts[0::3], self.parts[1::3], self.parts[2::3])
 
 
 def _is_our_class(value) -> bool:
@@ -87,8 +91,9 @@ def _is_our_class(value) -> bool:
     return ours and not issubclass(value, torch.optim.Optimizer)  # torch itself wraps the `step` of these
 
 
-def _inside_of(function: FunctionType) -> tuple:
-    return function.__code__, function.__defaults__, function.__kwdefaults__
+def _parts(functions: list[FunctionType]) -> list:
+    """What a function is made of and can be changed in place: its code and its defaults, three for each."""
+    return [part for f in functions for part in (f.__code__, f.__defaults__, f.__kwdefaults__)]
 
 
 def warm_up() -> None:
