@@ -98,7 +98,7 @@ def grade_job(job: Job, unsafe: bool = False) -> dict:
     """
     problem = PROBLEMS[job.problem]
     prepare(problem, job.seed)
-    base = {"student": job.student, "problem": job.problem, "key": job.key, "notices": [], "checks": []}
+    base = {"student": job.student, "problem": job.problem, "key": job.key, "notices": [], "checks": [], "suspicions": []}
     base |= {"refused": "", "score": 0, "max_score": sum(check.points for check in checks_of(problem.id).values())}
     try:
         return base | _graded(job, problem, unsafe)
@@ -124,7 +124,8 @@ def _graded(job: Job, problem: Problem, unsafe: bool) -> dict:
     return {
         "score": sum(check["points"] for check in checks),
         "notices": report.notices[:MOST_NOTICES],
-        "incidents": incidents(seen, forged) + suspicions(job, checks),
+        "incidents": incidents(seen, forged),
+        "suspicions": suspicions(job, checks),
         "checks": checks,
     }
 
@@ -246,15 +247,16 @@ SUSPECT = re.compile(
 
 
 def suspicions(job: Job, checks: list[dict]) -> list[str]:
-    """What a person should look at, a sentence each. It costs no points.
+    """What the instructor should look at, a sentence each. It costs no points, and the student's page does not show it.
 
     Args:
         checks: as they stand in the result.
     """
     found = sorted({match.decode() for _, _, content in job.files for match in SUSPECT.findall(content)})
     passed = {check["id"] for check in checks if check["status"] == "passed"}
+    guesses = set(guessable(PROBLEMS[job.problem], job.seed))
     said = [f"The code names {', '.join(found)}, for which a solution has no use. Please look at it."] if found else []
-    if passed and passed <= set(guessable(PROBLEMS[job.problem], job.seed)):
+    if passed <= guesses and 2 * len(passed) >= len(guesses):  # who has just begun has few
         said.append("All its points come from checks whose answers can be guessed. Please look at it.")
     return said
 

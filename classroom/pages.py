@@ -93,7 +93,7 @@ def teacher_page(
             (r["student"], problem, text)
             for problem in problems
             for r in of_problem[problem]
-            for text in r["incidents"]
+            for text in [*r["incidents"], *r.get("suspicions", ())]
         ],
         pairs=pairs,
     )

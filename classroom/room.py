@@ -148,7 +148,7 @@ def _write(collection: Collection, results: dict, out: Path, seed: int, roster: 
     for name, book in books.items():
         (out / name).write_text(book(collection.students, points, most, feedback, roster), encoding="utf-8", newline="")
     refused = sum(bool(result["refused"]) for result in results.values())
-    incidents = sum(bool(result["incidents"]) for result in results.values())
+    incidents = sum(bool(result["incidents"] or result["suspicions"]) for result in results.values())
     return [
         f"{len(results)} submissions of {len(people)} students are graded, with the seed {seed}.",
         *([f"{refused} could not be graded; their pages say why."] if refused else []),

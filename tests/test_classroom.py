@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from classroom import grading, inside, room, sandbox
+from classroom import grading, inside, pages, room, sandbox
 from classroom.__main__ import main
 from classroom.collect import collect, load
 from grader import judge, observe, stubs, worker
@@ -60,7 +60,7 @@ def notebook(*cells: str) -> bytes:
 def test_a_right_submission_gets_all_points(text, name):
     result = grading.grade_job(job(text, name))
     assert result["score"] == result["max_score"] > 0 and result["refused"] == ""
-    assert result["incidents"] == [] and result["notices"] == []
+    assert result["incidents"] == result["suspicions"] == result["notices"] == []
 
 
 @needs_sandbox
@@ -71,6 +71,16 @@ def test_a_known_mistake_is_named_as_outside_of_the_sandbox():
     assert [check["status"] for check in result["checks"]] == [r.status for r in report.results]
     assert [check["message"] for check in result["checks"]] == [r.message for r in report.results]
     assert {check["diagnosis"]["id"] for check in result["checks"] if check["diagnosis"]} == {WRONG}
+
+
+@needs_sandbox
+def test_what_only_the_instructor_should_look_at_is_not_on_the_students_page():
+    result = grading.grade_job(job(f"{REFERENCE}\nimport sys\n\ndef lora_frame():\n    return sys._getframe(1)\n"))
+    assert result["score"] == result["max_score"] and result["incidents"] == []
+    assert "names _getframe" in result["suspicions"][0]
+    student = {"folder": "ada", "name": "Ada", "id": "", "email": "", "late": False, "notes": []}
+    assert "_getframe" not in pages.student_page(student, {"lora": result})
+    assert "_getframe" in pages.teacher_page([student], {("ada", "lora"): result}, {"lora": "LoRA"}, [], [], [])
 
 
 @needs_sandbox

@@ -143,7 +143,7 @@ def test_it_gets_what_it_deserves(room, path):
 def test_the_result_names_it(room, path):
     result, _, _ = room.results[path.stem]
     messages = [check["message"] for check in result["checks"]]
-    said = "\n".join([result["refused"], *result["incidents"], *result["notices"], *messages])
+    said = "\n".join([result["refused"], *result["incidents"], *result["suspicions"], *result["notices"], *messages])
     assert re.search(_told(path, "says"), said), said[:3000]
     assert "The grader itself failed" not in said
 
