@@ -210,7 +210,7 @@ def _multiple_of(suffix: str, unit: str) -> float:
         return _MULTIPLES[first]
     if suffix in ("x", "×", "times", "-fold", "fold") and own.startswith(("factor", "times")):
         return 1
-    raise BadAnswer(f"the unit {suffix!r} does not fit: the answer is wanted in {unit}")
+    raise BadAnswer(f"the unit {suffix!r} does not fit: the unit is: {unit}")
 
 
 def _close(value: float, target: float, tolerance: float) -> bool:

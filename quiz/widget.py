@@ -201,7 +201,7 @@ def _section(asked: asking.Question, heading: str) -> str:
     if asked.choices:
         parts.append(_list(asked.choices, "lower-alpha"))
     if item.kind == "numeric":
-        parts.append(f"<p>The answer is wanted in {_marked_up(item.unit)}.</p>")
+        parts.append(f"<p>Unit: {_marked_up(item.unit)}</p>")
     key = html.escape(key_of(item)).replace("\n", "<br>")
     proof = _marked_up(asking.reading(item))
     parts.append(
