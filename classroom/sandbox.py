@@ -26,6 +26,7 @@ from grader.observe import GRACE, NotStarted, Observation, observation
 from grader.problems import ROOT
 
 SYSTEM = ("/usr", "/lib", "/lib64", "/bin")  # where programs and libraries lie
+COURSE, ENVIRONMENT = "/course", "/environment"  # names inside, wherever the folders lie outside: in /tmp, or in a home
 START_LIMIT = 120.0  # seconds until the prepared process waits for work
 
 
@@ -55,7 +56,7 @@ def check() -> None:
     """NoSandbox, with the reason, if strangers' code cannot be shut in here."""
     if sys.platform != "linux":
         raise NoSandbox(f"The sandbox works on Linux alone. {INSTALL}")
-    if ROOT.is_relative_to("/tmp") or any(ROOT.is_relative_to(folder) for folder in _shown()):
+    if any(ROOT.is_relative_to(folder) for folder in _shown()):
         raise NoSandbox(f"The course lies in {ROOT}, which submissions could read. Move it to your home.")
     if not shutil.which("bwrap"):
         raise NoSandbox(f"bubblewrap is not installed. {INSTALL}")
@@ -70,7 +71,7 @@ class Sandbox:
     def __init__(self):
         check()
         ours, theirs = socket.socketpair()
-        command = [*_walls(), sys.executable, "-I", "-m", "classroom.zygote", str(theirs.fileno()), _rules().hex()]
+        command = [*_walls(), _python(), "-s", "-P", "-m", "classroom.zygote", str(theirs.fileno()), _rules().hex()]
         self.process = subprocess.Popen(
             command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, text=True, errors="replace",
@@ -194,24 +195,32 @@ def _walls() -> list[str]:
     command = ["bwrap", "--unshare-all", "--new-session", "--clearenv"]
     for name, value in {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "USER": "student", "LANG": "C.UTF-8"}.items():
         command += ["--setenv", name, value]
-    command += ["--setenv", "OMP_NUM_THREADS", "1", "--setenv", "PYTHONDONTWRITEBYTECODE", "1"]
+    for name, value in {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": COURSE}.items():
+        command += ["--setenv", name, value]
     for folder in _shown():
         if folder in SYSTEM and os.path.islink(folder):
             command += ["--symlink", os.readlink(folder), folder]
         else:
             command += ["--ro-bind-try", folder, folder]
+    if sys.prefix != sys.base_prefix:
+        command += ["--ro-bind", sys.prefix, ENVIRONMENT]
     # Of the course only what the checks need. The known mistakes lie within the grader, so they are covered.
     for name in ("grader", "classroom/__init__.py", "classroom/zygote.py", "classroom/inside.py"):
-        command += ["--ro-bind", f"{ROOT / name}", f"{ROOT / name}"]
-    command += ["--tmpfs", f"{ROOT / 'grader' / 'mistakes'}", "--remount-ro", f"{ROOT / 'grader' / 'mistakes'}"]
+        command += ["--ro-bind", f"{ROOT / name}", f"{COURSE}/{name}"]
+    command += ["--tmpfs", f"{COURSE}/grader/mistakes", "--remount-ro", f"{COURSE}/grader/mistakes"]
     command += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev", "--tmpfs", "/tmp", "--chdir", "/tmp"]
     return [*command, "--remount-ro", "/", "--"]
 
 
+def _python() -> str:
+    """The interpreter, as it is called inside."""
+    return sys.executable if sys.prefix == sys.base_prefix else f"{ENVIRONMENT}/bin/{Path(sys.executable).name}"
+
+
 def _shown() -> list[str]:
-    """The folders that submissions can read: the system's programs and libraries, and the Python installation."""
+    """The folders that submissions can read under their own names: the system's programs and libraries, and Python's."""
     interpreter = Path(sys.executable).resolve().parent.parent
-    python = dict.fromkeys([str(interpreter), sys.base_prefix, sys.prefix])
+    python = dict.fromkeys([str(interpreter), sys.base_prefix])
     return [*SYSTEM, *(folder for folder in python if not folder.startswith("/usr"))]
 
 
