@@ -83,6 +83,17 @@ def test_what_only_the_instructor_should_look_at_is_not_on_the_students_page():
     assert "_getframe" in pages.teacher_page([student], {("ada", "lora"): result}, {"lora": "LoRA"}, [], [], [])
 
 
+def test_points_that_could_all_be_guessed_are_pointed_out_but_not_those_of_a_beginner():
+    grading.prepare(LORA, SEED)
+    guesses = grading.guessable(LORA, SEED)
+
+    def said(*passed):
+        return grading.suspicions(job(REFERENCE), [{"id": name, "status": "passed"} for name in passed])
+
+    assert "can be guessed" in said(*guesses)[0]
+    assert said(*guesses[:3]) == [] == said(*guesses, "the_forward_is_the_formula")
+
+
 @needs_sandbox
 def test_a_blank_submission_is_all_to_do():
     result = grading.grade_job(job(BLANK))

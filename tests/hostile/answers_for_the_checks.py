@@ -2,7 +2,7 @@
 
 # on: blank
 # costs: guesses
-# says: All its points come from checks whose answers can be guessed
+# says: The code names _getframe, f_back, f_locals
 
 import sys
 
