@@ -131,10 +131,15 @@ def _graded(job: Job, problem: Problem, unsafe: bool) -> dict:
 
 
 def prepare(problem: Problem, seed: int) -> None:
-    """Observe the reference and the known mistakes, once a process."""
+    """Observe the reference and the known mistakes, once a process. Threads wait for the one that does it."""
     with _PREPARING:
-        judge.mistake_observations(problem, seed)
-        guessable(problem, seed)
+        _prepared(problem, seed)
+
+
+@cache
+def _prepared(problem: Problem, seed: int) -> None:
+    judge.mistake_observations(problem, seed)
+    guessable(problem, seed)
 
 
 @cache

@@ -80,9 +80,15 @@ class Sandbox:
         self.control = ours
         self.turn = threading.Lock()  # many threads ask for children
         ours.settimeout(START_LIMIT)
-        if ours.recv(1) != b"r":  # ready
-            reason = self.process.communicate()[1]
-            raise NoSandbox(f"The sandbox could not be prepared: {reason.strip()[-500:]}")
+        try:
+            ready, reason = ours.recv(1) == b"r", ""
+        except TimeoutError:
+            ready, reason = False, f"it took more than {START_LIMIT:g} seconds"
+        if not ready:
+            ours.close()  # what is left inside sees that, and ends
+            self.process.kill()
+            said = self.process.communicate()[1].strip()[-500:]
+            raise NoSandbox(f"The sandbox could not be prepared: {reason or said}")
         ours.settimeout(None)
 
     def start(self, files: Sequence[tuple[str, float, bytes]], problem_id: str, check_ids: list[str], seed: int) -> "Child":

@@ -53,10 +53,9 @@ def similar(sources: dict[str, str], given: str, least: float = 0.85) -> list[tu
         Triples (folder, folder, share), the two folders in the order of the alphabet.
     """
     known = set(_hashes(_tokens(given)))
-    prints = {}
-    for folder, code in sources.items():
-        prints[folder] = _winnowed([h for h in _hashes(_tokens(code)) if h not in known])
-    alike = _alike({folder: _tokens(code) for folder, code in sources.items() if len(prints[folder]) >= FEWEST})
+    tokens = {folder: _tokens(code) for folder, code in sources.items()}
+    prints = {folder: _winnowed([h for h in _hashes(found) if h not in known]) for folder, found in tokens.items()}
+    alike = _alike({folder: found for folder, found in tokens.items() if len(prints[folder]) >= FEWEST})
     holders = Counter(fingerprint for found in prints.values() for fingerprint in found)
     limit = max(USUAL * len(prints), RING)
     prints = {folder: {f for f in found if holders[f] <= limit} for folder, found in prints.items()}

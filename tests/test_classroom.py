@@ -246,6 +246,16 @@ def test_without_bubblewrap_nothing_is_graded_unless_told(collected, tmp_path, m
     assert float(rows(tmp_path / "out")["ada"]["total"]) == float(rows(tmp_path / "out")["ada"]["maximum"])
 
 
+@needs_sandbox
+def test_a_sandbox_that_is_not_ready_in_time_is_a_sentence_and_leaves_no_process(monkeypatch):
+    known = {process.pid for process in sandboxes()}
+    monkeypatch.setattr(sandbox, "START_LIMIT", 0.01)
+    with pytest.raises(sandbox.NoSandbox, match="could not be prepared: it took more than"):
+        sandbox.Sandbox()
+    while {process.pid for process in sandboxes()} - known:
+        time.sleep(0.05)  # it ends by itself; if it did not, this would never end
+
+
 @pytest.mark.parametrize(
     "command, words",
     [
