@@ -1,6 +1,8 @@
 """Stubs, derived from the reference: signature, docstring, and a body to fill."""
 
 import ast
+import json
+import re
 import textwrap
 
 from grader import recorded
@@ -27,21 +29,99 @@ def solved(problem: Problem, cell: tuple[str, ...]) -> str:
 def put(notebook, problem: Problem, source_of) -> list[str]:
     """Set the source of each stub cell of a notebook to `source_of(problem, cell)`, outputs removed.
 
-    A cell that is not found by its tags is put at the end. Returns the names of the stubs in such cells.
+    Cells are found, and mended, as `place` does. Returns what `place` has mended, in sentences.
+    """
+    said = []
+    for cell in problem.cells:
+        node, mended = place(notebook, problem, cell)
+        node.source = source_of(problem, cell)
+        node.outputs, node.execution_count = [], None
+        said += mended
+    return said
+
+
+# --- stub cells in a notebook that people have edited -------------------------------------------
+
+
+def place(notebook, problem: Problem, cell: tuple[str, ...]) -> tuple[object, list[str]]:
+    """The node of a stub cell in a notebook: a code cell with its tags, of which there is one.
+
+    A cell that became Markdown is a code cell again, lost tags are given back, copies are removed, and a cell that is gone
+    is made anew, blank, where it belongs. Returns the node, and what was mended in sentences.
     """
     import nbformat  # here, since grading does without it
 
-    lost = []
-    for cell in problem.cells:
-        source = source_of(problem, cell)
-        place = next((c for c in notebook.cells if tags(cell)[0] in c.metadata.get("tags", [])), None)
-        if place is None:
-            place = nbformat.v4.new_code_cell(metadata={"tags": tags(cell)})
-            notebook.cells.append(place)
-            lost += cell
-        place.source = source
-        place.outputs, place.execution_count = [], None
-    return lost
+    names, said = " and ".join(f"`{stub}`" for stub in cell), []
+    tagged = [node for node in notebook.cells if set(tags(cell)) & set(node.metadata.get("tags", []))]
+    found = tagged or [node for node in notebook.cells if _defines(node.source, cell)]
+    if not found:
+        node = nbformat.v4.new_code_cell(blank(problem, cell))
+        notebook.cells.insert(_where(notebook, cell), node)
+        said.append(f"The cell of {names} was gone and is back.")
+    else:
+        node = found[0]
+        if not tagged:
+            said.append(f"The cell of {names} had lost its tag.")
+        if node.cell_type != "code":
+            said.append(f"The cell of {names} was no code cell ({node.cell_type}), and is one again.")
+            node = _as_code(notebook, node)
+    for copy in tagged[1:]:
+        notebook.cells.remove(copy)
+        said.append(f"A copy of the cell of {names} was removed.")
+    for other in notebook.cells:
+        if other is not node and other.cell_type == "code" and _defines(other.source, cell):
+            said.append(f"Another cell defines {names} as well: “{other.source.strip().splitlines()[0]}”. It is yours and was left.")
+    node.metadata["tags"] = [tag for tag in node.metadata.get("tags", []) if not tag.startswith("stub:")] + tags(cell)
+    return node, said
+
+
+def _as_code(notebook, node):
+    """Put a code cell with the same text in the place of a cell of another kind."""
+    import nbformat
+
+    code = nbformat.v4.new_code_cell(node.source, metadata=node.metadata)
+    code.pop("attachments", None)
+    notebook.cells[_index(notebook, node)] = code
+    return code
+
+
+def _index(notebook, node) -> int:
+    return next(index for index, other in enumerate(notebook.cells) if other is node)
+
+
+def _where(notebook, cell: tuple[str, ...]) -> int:
+    """Where a lost stub cell belongs: before the cell that checks it, else at the end."""
+    call = f"check({', '.join(map(json.dumps, cell))})"
+    return next((i for i, node in enumerate(notebook.cells) if node.source.strip() == call), len(notebook.cells))
+
+
+def _defines(source: str, cell: tuple[str, ...]) -> bool:
+    """Whether a text defines one of the stubs. It need not be whole: a learner may be in the middle of a line."""
+    for stub in cell:
+        owner, _, method = stub.partition(".")
+        pattern = rf"^{owner}\.{method}\s*=" if method else rf"^(?:class|def|async def)\s+{owner}\b"
+        if re.search(pattern, source, flags=re.MULTILINE):
+            return True
+    return False
+
+
+def blanked(source: str, problem: Problem, cell: tuple[str, ...], stub: str) -> str:
+    """The source of a stub cell with one of its stubs blank, and the others as they are.
+
+    Where that stub cannot be told from the rest (the cell does not parse, or defines it otherwise), all of the cell is blank.
+    """
+    fresh = blank(problem, cell)
+    name = stub.rpartition(".")[2]
+    try:
+        old, new = ([node for node in ast.parse(text).body if getattr(node, "name", None) == name] for text in (source, fresh))
+    except SyntaxError:
+        return fresh
+    if len(cell) == 1 or len(old) != 1 or len(new) != 1:
+        return fresh
+    lines = source.splitlines()
+    first = min([old[0].lineno, *(decorator.lineno for decorator in old[0].decorator_list)])
+    lines[first - 1 : old[0].end_lineno] = _lines(fresh, new[0].lineno, new[0].end_lineno).splitlines()
+    return "\n".join(lines)
 
 
 # --- taking the reference apart -----------------------------------------------------------------

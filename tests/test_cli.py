@@ -10,8 +10,6 @@ import pytest
 from grader import stubs
 from grader.__main__ import main
 from grader.problems import PROBLEMS, ROOT
-from grader.reset import main as reset_main
-from grader.reset import reset
 from tests.conftest import write
 
 
@@ -140,35 +138,3 @@ def test_make_check_speaks_of_a_broken_notebook_in_a_sentence(lora, course):
     done = make_check(course)
     assert done.returncode == 1 and "is empty" in done.stdout and "Traceback" not in done.stdout + done.stderr
     assert "Next: write SequenceClassifier" in done.stdout  # the other problems are graded all the same
-
-
-# --- make reset ---------------------------------------------------------------------------------
-
-
-def test_reset_blanks_the_stubs_and_keeps_the_learners_text(lora, course):
-    fill(lora, course)
-    mine = {suffix: lora.notebook_path(suffix, course).read_text() for suffix in (".md", ".ipynb")}
-    backups, lost = reset(lora, course)
-    assert {path.suffix: path.read_text() for path in backups} == mine and lost == []
-    text = lora.notebook_path(".md", course).read_text()
-    assert all(stubs.blank(lora, cell) in text for cell in lora.cells)
-    assert text == lora.notebook_path(".md").read_text()
-
-
-def test_reset_brings_a_lost_stub_back(lora, course):
-    path = lora.notebook_path(".md", course)
-    notebook = jupytext.read(path)
-    notebook.cells = [cell for cell in notebook.cells if "stub:inject_lora" not in cell.metadata.get("tags", [])]
-    for suffix in (".md", ".ipynb"):
-        jupytext.write(notebook, lora.notebook_path(suffix, course))
-    _, lost = reset(lora, course)
-    assert lost == ["inject_lora"] and "def inject_lora(" in path.read_text()
-
-
-def test_reset_changes_nothing_unless_told_so(lora, monkeypatch, capsys):
-    before = lora.notebook_path(".md").read_text()
-    for answer in ("", "n", "what?"):
-        monkeypatch.setattr("builtins.input", lambda _, answer=answer: answer)
-        assert reset_main(["lora"]) == 1
-    assert "Nothing was changed." in capsys.readouterr().out
-    assert lora.notebook_path(".md").read_text() == before
