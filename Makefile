@@ -6,15 +6,17 @@ RUN := $(VENV)/bin/python
 NOTEBOOKS ?= notebooks
 READY := $(VENV)/.ready
 
-.PHONY: help check quiz test lab slides reset bench release collect grade setup-classroom
+.PHONY: help check watch quiz test lab slides reset update bench release collect grade setup-classroom lock
 .DEFAULT_GOAL := help
 
 help:  ## show this list
 	@echo "make check               grade your notebooks: what is solved, what is next"
+	@echo "make watch               the same, each time you save; q quits"
 	@echo "make lab                 open the course in JupyterLab"
 	@echo "make quiz                answer ten questions; make quiz ARGS=\"--topic lora --exam\" chooses"
 	@echo "make slides              the five topics as slides, in the folder slides"
-	@echo "make reset PROBLEM=lora  set the stubs of a problem back to blank (your text is kept)"
+	@echo "make reset               list the backups; PROBLEM=lora STUB=inject_lora blanks one stub (your text is kept)"
+	@echo "make update              the newest edition of the course, with your work carried over"
 	@echo "make test                run the tests of the course itself"
 	@echo "make bench               measure grading time and training speed"
 	@echo
@@ -25,7 +27,10 @@ help:  ## show this list
 	@echo "make setup-classroom                    is the sandbox ready, and if not, what to install"
 
 check: $(READY)
-	@$(RUN) -m pytest tests/problems -q --no-header --tb=no -rN -p no:nbval -p no:anyio --notebooks "$(NOTEBOOKS)"
+	@$(RUN) -m pytest tests/problems -qq --no-header --tb=no -rN --disable-plugin-autoload --notebooks "$(NOTEBOOKS)"
+
+watch: $(READY)
+	@$(RUN) -m grader.watch --notebooks "$(NOTEBOOKS)"
 
 quiz: $(READY)
 	@$(RUN) -m quiz $(ARGS)
@@ -36,15 +41,17 @@ test: $(READY)
 		-n logical --maxprocesses 4 --dist loadfile
 
 lab: $(READY)
-	@$(RUN) -m jupyter lab --LabApp.default_url=/lab/tree/notebooks/06_problem_sft.ipynb
+	@$(RUN) -m desk lab $(ARGS)
 
 slides: $(READY)
 	@$(RUN) -m jupyter nbconvert --config lab/slides/config.py notebooks/0[1-5]_*.ipynb
 	@ls slides/*.slides.html
 
 reset: $(READY)
-	@test -n "$(PROBLEM)" || { echo "Which problem? For example: make reset PROBLEM=lora"; exit 2; }
-	@$(RUN) -m grader.reset "$(PROBLEM)"
+	@$(RUN) -m grader.reset $(PROBLEM) $(STUB) $(if $(BACK),--back "$(BACK)")
+
+update: $(READY)
+	@$(RUN) -m desk update "$(FROM)"
 
 bench: $(READY)
 	@$(RUN) tests/benchmarks/bench.py
@@ -56,11 +63,22 @@ release collect grade: $(READY)
 setup-classroom: $(READY)
 	@$(RUN) -m classroom setup
 
-# requirements.txt holds everything, and pyproject.toml names our packages; the stamp says that all was installed.
-$(READY): requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "This course needs Python 3.11 or newer. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+# Pins every package that the requirements need, on every system and Python. What is pinned stays as it is, unless
+# ARGS=--upgrade asks for the newest. The libraries of CUDA are left to torch: each of its builds needs versions of its own.
+lock:
+	@tools=$$(mktemp -d) && trap "rm -rf $$tools" EXIT && $(PYTHON) -m venv $$tools && \
+		$$tools/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9 && cp constraints.txt $$tools/lock && \
+		$$tools/bin/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-emit-package finetuning-course \
+			--custom-compile-command "make lock" $(ARGS) requirements.txt requirements-cluster.txt -o $$tools/lock && \
+		grep -vE "^(cuda|nvidia)-" $$tools/lock > constraints.txt
+
+# requirements.txt holds what the course uses, constraints.txt the version of everything that these packages need in turn,
+# and pyproject.toml names our packages; the stamp says that all was installed.
+$(READY): requirements.txt constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' || \
+		{ echo "This course needs Python 3.11, 3.12, 3.13 or 3.14. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "Making the environment in $(VENV): this takes some minutes, once."
 	@$(PYTHON) -m venv $(VENV)
-	@$(RUN) -m pip install --disable-pip-version-check --progress-bar on -r requirements.txt
+	@$(RUN) -m pip install --disable-pip-version-check --progress-bar on -r requirements.txt -c constraints.txt
+	@$(RUN) -m desk.server > /dev/null
 	@touch $(READY)

@@ -1,13 +1,33 @@
-"""What the tests share."""
+"""What the tests share. `make check` reads this file too, so what takes long to import is imported where it is used."""
 
+from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from grader.judge import Report, grade
 from grader.problems import PROBLEMS
-from grader.submission import Cell, Submission
-from lab import checkpoint
+
+if TYPE_CHECKING:
+    from grader.judge import Report
+    from grader.submission import Submission
+
+needs_sandbox = pytest.mark.usefixtures("sandboxed")
+needs_dask = pytest.mark.skipif(
+    not find_spec("distributed"), reason="Dask is not installed: pip install -r requirements-cluster.txt -c constraints.txt."
+)
+
+
+@pytest.fixture(scope="session")
+def sandboxed():
+    """For tests that run strangers' code. They are left out on a machine that cannot shut it in."""
+    from classroom import sandbox
+
+    try:
+        sandbox.check()
+    except sandbox.NoSandbox as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
@@ -18,19 +38,25 @@ def lora():
 @pytest.fixture(scope="session")
 def tiny():
     """The tiny model and its tokenizer. Not to be changed."""
+    from lab import checkpoint
+
     return checkpoint.load()
 
 
-def after_reference(problem, code: str) -> Submission:
+def after_reference(problem, code: str) -> "Submission":
     """A learner's notebook: the reference, and more code in a later cell."""
+    from grader.submission import Cell, Submission
+
     return Submission([Cell("reference", problem.reference.read_text()), Cell("code cell 2", code)])
 
 
-def graded(problem, code: str) -> Report:
+def graded(problem, code: str) -> "Report":
+    from grader.judge import grade
+
     return grade(after_reference(problem, code), problem)
 
 
-def not_passed(report: Report) -> list[str]:
+def not_passed(report: "Report") -> list[str]:
     return [result.check.id for result in report.results if result.status != "passed"]
 
 
@@ -38,3 +64,13 @@ def write(folder: Path, name: str, text: str) -> Path:
     path = folder / name
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What was left out on this machine, why, and what to install."""
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if "tests/problems/" not in report.nodeid]
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
+    if reasons:
+        terminalreporter.section("left out on this machine")
+    for reason, count in reasons.most_common():
+        terminalreporter.write_line(f"{count} {'test' if count == 1 else 'tests'}: {reason}")
