@@ -22,6 +22,10 @@ NEXT_LIMIT = 1.5  # seconds for each check after the first that ran out of time
 GRACE = 0.5  # seconds to name the line that hangs, before the child is killed
 MEMORY_LIMIT = 2 * 2**30  # bytes beyond what the child needs to start
 FORGED = "The code has written into the grader's own channel while it was loaded, so nothing counts."
+NO_CHILD = (
+    "cannot be checked now: this machine did not start the process that runs the checks, or ended it. Close what needs "
+    "much memory, restart the kernel if this is a notebook, and check again."
+)
 MOST, LONGEST = 1000, 2000  # names, errors or notices in a list; characters in a string. No honest code comes near
 POLL = 0.02  # seconds between two looks at the child's memory
 
@@ -50,6 +54,7 @@ class Observed:
     defined: the names that the submission defines.
     broken: its cells with a syntax error.
     notices: what the report should say about its files.
+    remarks: for names whose code is not where it counts: a sentence on that. See `grader.remarks`.
     """
 
     checks: dict[str, Observation]
@@ -57,6 +62,7 @@ class Observed:
     defined: set[str]
     broken: list[Broken]
     notices: list[str] = field(default_factory=list)
+    remarks: dict[str, str] = field(default_factory=dict)
 
 
 class NotStarted(Exception):
@@ -67,13 +73,18 @@ _STARTING = threading.Lock()  # a notebook starts children from two threads
 
 
 def _start(serve, *arguments):
-    """A child process that runs `serve(connection, *arguments)`, and our end of the connection."""
+    """A child process that runs `serve(connection, *arguments)`, and our end of the connection. NotStarted if there is none."""
     context = children.context()
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=serve, args=(theirs, *arguments), daemon=True)
-    with _STARTING, _no_main_module():
-        process.start()
-    theirs.close()
+    try:
+        with _STARTING, _no_main_module():
+            children.start(process)
+    except (OSError, EOFError):  # the system has no process left, or the fork server has ended while it was asked
+        ours.close()
+        raise NotStarted from None
+    finally:
+        theirs.close()
     return process, ours
 
 
@@ -184,10 +195,17 @@ def _no_main_module():
 
 
 def observe(submission: Submission, problem: Problem, check_ids: list[str], seed: int, tell=None) -> Observed:
-    """Run these checks on the submission in children of this process. See `follow`."""
-    return follow(
-        lambda rest: Process(worker.serve, submission.cells, problem.id, problem.parts, rest, seed), check_ids, tell
-    )
+    """Run these checks on the submission in children of this process. See `follow`.
+
+    Raises:
+        SubmissionError: the code cannot even be loaded, or there is no child to be had.
+    """
+    try:
+        return follow(
+            lambda rest: Process(worker.serve, submission.cells, problem.id, problem.parts, rest, seed), check_ids, tell
+        )
+    except NotStarted:
+        raise SubmissionError(f"The code {NO_CHILD}") from None
 
 
 def follow(start: Callable, check_ids: list[str], tell=None, patience: float = float("inf")) -> Observed:
@@ -240,7 +258,9 @@ def _observed(results: dict[str, Observation], told: dict) -> Observed:
         told = _a(dict, told)
         errors = {_words(name): _error(error) for name, error in islice(told["failures"].items(), MOST)}
         broken = [_broken(cell) for cell in _list(told["broken"])]
-        return Observed(results, errors, _names(told["defined"]), broken, list(map(_words, _list(told["notices"]))))
+        remarks = {_words(name): _words(text) for name, text in islice(told.get("remarks", {}).items(), MOST)}
+        notices = list(map(_words, _list(told["notices"])))
+        return Observed(results, errors, _names(told["defined"]), broken, notices, remarks)
     except Exception:  # whatever is wrong with it
         raise SubmissionError(FORGED) from None
 
@@ -264,14 +284,19 @@ def observe_trusted(
 
     Returns:
         One dict by check id for each job.
+
+    Raises:
+        SubmissionError: there is no child to be had.
     """
     count = min(len(jobs), psutil.cpu_count() or 1, 4)
     data = [(submission.cells, check_ids) for submission, check_ids in jobs]
-    started = [
-        _start(worker.serve_trusted, data[first::count], problem.id, problem.parts, seed) for first in range(count)
-    ]
+    started = []
     try:
+        for first in range(count):
+            started.append(_start(worker.serve_trusted, data[first::count], problem.id, problem.parts, seed))
         messages = [_receive(started[index % count][1]) for index in range(len(jobs))]
+    except (NotStarted, OSError, EOFError):  # a child has not begun, or has ended before its time
+        raise SubmissionError(NO_CHILD) from None
     finally:
         for process, connection in started:
             process.kill()
