@@ -15,10 +15,11 @@ from pathlib import Path  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.progress import Progress  # noqa: E402
 
-from grader.judge import PUBLIC_SEED, Report, grade  # noqa: E402
+from grader.judge import grade  # noqa: E402
 from grader.problems import PROBLEMS  # noqa: E402
 from grader.report import as_json, print_report  # noqa: E402
 from grader.submission import SubmissionError, read_path  # noqa: E402
+from grader.verdict import PUBLIC_SEED, Report  # noqa: E402
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -46,6 +46,15 @@ def difference(expected, given, what: str = "") -> str | None:
     return f"{what}: expected {_show(expected)}, got {_show(given)}"
 
 
+def same(one, other) -> bool:
+    """Whether two observations (`grader.observe.Observation`) are equal within tolerance."""
+    if one.kind != other.kind:
+        return False
+    if one.kind == "error":
+        return (one.error["type"], one.error["message"]) == (other.error["type"], other.error["message"])
+    return one.kind == "value" and difference(one.value, other.value) is None
+
+
 def _list_difference(expected: list, given: list, what: str) -> str | None:
     if all(isinstance(item, str) for item in expected + given):
         if expected == given:

@@ -7,12 +7,14 @@ The code that is checked is what the kernel has run so far, so nothing need be s
 """
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 
-from grader.judge import PUBLIC_SEED, Report, grade, mistake_observations, reference_observations
+from grader.judge import grade, prepare
 from grader.problems import PROBLEMS, Problem, problem_of
-from grader.report import as_html, as_text
+from grader.report import as_html, as_text, todo_notes
 from grader.submission import Cell, Submission, SubmissionError, binds, parse
+from grader.verdict import Report
 
 
 @dataclass(frozen=True)
@@ -44,40 +46,68 @@ def start(problem_id: str):
     threading.Thread(target=_warm_up, args=(problem,), daemon=True).start()
     steps: dict[str, int] = {}  # hints given so far, by check
 
-    def check(*names: str) -> Shown:
+    def check(*names) -> Shown:
         """Check these stubs, or the whole problem, as the kernel has them now."""
         try:
-            report = _report(session.cells, names or (problem_id,))
+            report = _report(session, problem, names)
         except (ValueError, SubmissionError) as error:
             return Shown(str(error))
         return Shown(as_text(report), as_html(report))
 
-    def hint(*names: str) -> Shown:
-        """The next hint for the first check that does not pass: a nudge, then more."""
+    def hint(*names) -> Shown:
+        """The next hint for the check that `check` shows first: a nudge, then more."""
         try:
-            report = _report(session.cells, names or (problem_id,))
+            report = _report(session, problem, names)
         except (ValueError, SubmissionError) as error:
             return Shown(str(error))
         open_results = [result for result in report.results if result.status != "passed"]
         if not open_results:
             return Shown("All these checks pass. There is nothing to hint at.")
-        first = (report.first_failure or open_results[0]).check
-        step = min(steps.get(first.id, 0), 2)
-        steps[first.id] = step + 1
-        return Shown(f"{first.title}\nHint {step + 1} of 3: {first.hints[step]}")
+        first = report.first_failure or open_results[0]
+        step = min(steps.get(first.check.id, 0), 2)
+        steps[first.check.id] = step + 1
+        lines = todo_notes([first.message]) if first.status == "todo" else []  # a cell is to be run before any hint helps
+        return Shown("\n".join([*lines, first.check.title, f"Hint {step + 1} of 3: {first.check.hints[step]}"]))
 
     return check, hint
 
 
 def _warm_up(problem: Problem) -> None:
-    """Observe the reference and the known mistakes. Both are kept."""
-    reference_observations(problem, PUBLIC_SEED)
-    mistake_observations(problem, PUBLIC_SEED)
+    """Observe the reference and the known mistakes. Both are kept.
+
+    Trouble is not told here, in the middle of somebody's cell. The next check meets it again and tells it.
+    """
+    with suppress(Exception):
+        prepare(problem)
 
 
-def _report(cells: list[Cell], names: tuple[str, ...]) -> Report:
-    problem = problem_of(names[0])
-    return grade(Submission(list(cells)), problem, stubs=() if problem.id in names else names)
+def _report(session: "Session", problem: Problem, given: tuple) -> Report:
+    """The report on these stubs, each given by its name or as the object itself; on all of the problem if none is given."""
+    names = [_name_of(one, problem, session.shell.user_ns) for one in given] or [problem.id]
+    problems = [problem_of(name, problem) for name in names]
+    if len({one.id for one in problems}) > 1:
+        raise ValueError(f"{' and '.join(f'`{name}`' for name in names)} belong to different problems. Check each by itself.")
+    submission = Submission(list(session.cells), live=True)
+    try:
+        return grade(submission, problems[0], stubs=() if problems[0].id in names else names)
+    except SubmissionError as error:
+        elsewhere = f" It stands in the notebook {problems[0].notebook}." if problems[0] is not problem else ""
+        raise SubmissionError(f"{error}{elsewhere}") from None
+
+
+def _name_of(given, problem: Problem, variables: dict) -> str:
+    """The name of a stub that was given as `"LoRALinear.merge"`, or as the object `LoRALinear.merge`."""
+    if isinstance(given, str):
+        return given
+    for stub in problem.stubs:
+        owner, _, method = stub.partition(".")
+        value = variables.get(owner)
+        if (vars(value).get(method) if method and isinstance(value, type) else value) is given:
+            return stub
+    name = getattr(given, "__qualname__", None)
+    if not isinstance(name, str):
+        raise ValueError(f"Name what you mean, for example `{problem.stubs[0]}`.")
+    return name if name in problem.stubs else name.partition(".")[0]  # `LoRALinear.forward` belongs to `LoRALinear`
 
 
 # --- the kernel ---------------------------------------------------------------------------------
@@ -89,16 +119,18 @@ class Session:
     def __init__(self, shell):
         self.shell = shell
         self.before: dict = {}  # the variables as they were before the present cell
-        history = [source for source in shell.user_ns["In"] if source]
-        if hasattr(shell, "get_parent"):  # a kernel: some front ends keep no history
-            history = history or [shell.get_parent()["content"]["code"]]
-        self.cells = [Cell(f"In [{number}]", source) for number, source in enumerate(history, 1)]
+        history = list(enumerate(shell.user_ns["In"]))[1:]
+        self.last = max(len(history) - 1, 0)  # the number of the last cell that has ended: this one has not
+        if not history and hasattr(shell, "get_parent"):  # a kernel: some front ends keep no history
+            history = [(1, shell.get_parent()["content"]["code"])]
+        self.cells = [_cell(number, source) for number, source in history if source]
         shell.events.register("pre_run_cell", self._begin_cell)
         shell.events.register("post_run_cell", self._end_cell)
         shell.set_custom_exc((NotImplementedError,), self._show_error)
 
     def _begin_cell(self, info) -> None:
-        self.cells.append(Cell(f"In [{self.shell.execution_count}]", info.raw_cell))
+        # shell.execution_count counts the present cell in some versions of IPython, and does not in others
+        self.cells.append(_cell(self.last + 1, info.raw_cell, getattr(info, "cell_id", None)))
         self.before = dict(self.shell.user_ns)
 
     def _show_error(self, shell, kind, error, trace, tb_offset=None) -> None:
@@ -112,8 +144,14 @@ class Session:
                 shell.user_ns[name] = Pending(str(error))
 
     def _end_cell(self, result) -> None:
+        if result.info.store_history:  # only then has the cell a number of its own
+            self.last = result.execution_count or self.last + 1
         if _comes_from_a_stub(result.error_in_exec):
             result.error_in_exec = None  # so that "Run all" goes on
+
+
+def _cell(number: int, source: str, cell_id: str | None = None) -> Cell:
+    return Cell(f"In [{number}]", source, id=cell_id or "")
 
 
 _SESSIONS: list[Session] = []

@@ -1,9 +1,12 @@
 """The coding problems: which stubs a learner fills, and where everything lies."""
 
+import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+STILL_A_STUB = "is still a stub."  # ends the message on a stub that nobody has touched
 
 
 @dataclass(frozen=True)
@@ -104,10 +107,30 @@ PROBLEMS = {
 }
 
 
-def problem_of(name: str) -> Problem:
-    """The problem with this id, or the one that has this stub. ValueError if there is none."""
+def problem_of(name: str, first: Problem | None = None) -> Problem:
+    """The problem with this id, or the one that has this stub. ValueError if there is none.
+
+    Args:
+        first: the problem whose names are meant, if nothing else is said.
+    """
     for problem in PROBLEMS.values():
         if name == problem.id or name in problem.stubs:
             return problem
-    known = [known for problem in PROBLEMS.values() for known in (problem.id, *problem.stubs)]
-    raise ValueError(f"there is no problem or stub {name!r}; there are {', '.join(known)}")
+    near = [first] if first else []
+    for problems in (near, PROBLEMS.values()):
+        found = alike(name, [known for problem in problems for known in (*problem.stubs, problem.id)])
+        if found:
+            raise ValueError(f"There is no `{name}`. Did you mean `{found}`?")
+    known = first.stubs if first else PROBLEMS
+    raise ValueError(f"There is no `{name}`. There are {', '.join(f'`{one}`' for one in known)}.")
+
+
+def alike(name: str, known: Iterable[str]) -> str | None:
+    """The known name that differs least, if one is near. Capitals and underscores do not count: `lora_linear` is LoRALinear."""
+
+    def plain(text: str) -> str:
+        return text.lower().replace("_", "")
+
+    by_plain = {plain(one): one for one in sorted(known, reverse=True)}
+    close = difflib.get_close_matches(plain(name), by_plain, n=1, cutoff=0.7)
+    return by_plain[close[0]] if close else None

@@ -2,12 +2,15 @@
 
 import html
 import json
+from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 
-from grader.judge import Report, Result
+from grader.problems import STILL_A_STUB
+from grader.verdict import Report, Result
 
 
 def as_json(report: Report) -> str:
@@ -44,14 +47,70 @@ def diagnosis_text(result: Result) -> str | None:
     return f"{result.diagnosis.title} {result.diagnosis.lesson}" if result.diagnosis else None
 
 
+def more(others: int, same: int, known: bool) -> str:
+    """`2 more checks fail, both with the same known mistake.`
+
+    Args:
+        others: how many checks fail beside the one that is shown.
+        same: how many of these fail as that one does.
+        known: its mistake is known.
+    """
+    fail = f"{others} more {'check fails' if others == 1 else 'checks fail'}"
+    if not same:
+        return f"{fail}."
+    how = "with the same known mistake" if known else "for the same reason"
+    who = f"{same} of them" if same < others else {1: "", 2: "both"}.get(same, "all of them")
+    return f"{fail}, {who} {how}.".replace("  ", " ")
+
+
+def _more(shown: Result, others: Sequence[Result]) -> str:
+    known = shown.diagnosis is not None
+    same = sum(other.diagnosis == shown.diagnosis if known else other.message == shown.message for other in others)
+    return more(len(others), same, known)
+
+
+def todo_notes(messages: Sequence[str]) -> list[str]:
+    """What is to be said of checks that are to do, each once. Of a stub that nobody has touched, nothing."""
+    return [message for message in dict.fromkeys(messages) if not message.endswith(STILL_A_STUB)]
+
+
+def _todo_notes(results: Sequence[Result]) -> list[str]:
+    return todo_notes([result.message for result in results if result.status == "todo"])
+
+
+SAME = "For the same reason as above."
+
+
+def _new_notes(results: Sequence[Result], said: set[str]) -> list[str]:
+    """The notes on a stub that is to do; what was said of another stub already, in short. `said` grows."""
+    notes = [SAME if note in said else note for note in _todo_notes(results)]
+    said.update(notes)
+    return list(dict.fromkeys(notes))
+
+
+def _notices(report: Report, shown: Sequence[str]) -> list[str]:
+    """The notices, without those that a message which is shown as well says already."""
+    return [notice for notice in report.notices if not any(notice in message for message in shown)]
+
+
 def next_step(report: Report) -> str:
     """The one thing to do next."""
     if report.first_failure:
-        return f"Next: mend {report.first_failure.check.stub} in notebooks/{report.problem.notebook}.ipynb."
+        return f"Next: mend {report.first_failure.check.stub} in {_place(report)}."
     if report.next_stub:
-        return f"Next: write {report.next_stub} in notebooks/{report.problem.notebook}.ipynb."
+        return f"Next: write {report.next_stub} in {_place(report)}."
     compare = f" Compare with solutions/{report.problem.id}.py." if _has_solution(report) else ""
     return f"All of {report.problem.title} is solved.{compare}"
+
+
+def _place(report: Report) -> str:
+    """The file that was graded, as seen from the current folder if it lies below that."""
+    if report.live:
+        return "this notebook"
+    path = Path(report.path or f"notebooks/{report.problem.notebook}.ipynb")
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    return str(path)
 
 
 def _has_solution(report: Report) -> bool:
@@ -76,9 +135,9 @@ def print_report(report: Report, console: Console, *, hint: tuple[int, str] | No
     Args:
         hint: its number and its text.
     """
-    _print_stubs(report, console)
+    _print_stubs(report, console, report.first_failure)
     _print_failure(report, console, hint)
-    console.print(f"\n{escape(next_step(report))}")
+    console.print(f"\n{escape(next_step(report))}", soft_wrap=True)
 
 
 def print_course(reports: list[Report], console: Console, *, hint: tuple[int, str] | None = None) -> None:
@@ -87,13 +146,14 @@ def print_course(reports: list[Report], console: Console, *, hint: tuple[int, st
     The stubs are listed for problems that were begun and are not solved. `hint` is for the report that
     `current` chooses.
     """
+    shown = current(reports).first_failure
     for report in reports:
         statuses = {stub_status(report, stub) for stub in report.problem.stubs}
-        if len(statuses) == 1 and statuses <= {"solved", "to do"}:
-            _print_notices(report, console)
+        if len(statuses) == 1 and statuses <= {"solved", "to do"} and not _todo_notes(report.results):
+            _print_notices(report, console, [])
             _print_line(statuses.pop(), report.problem.title, _points(report), console, indent="")
         else:
-            _print_stubs(report, console)
+            _print_stubs(report, console, shown)
     score, most = sum(report.score for report in reports), sum(report.max_score for report in reports)
     filled = round(30 * score / most)
     console.print(f"\n[green]{'█' * filled}[/][dim]{'░' * (30 - filled)}[/]  {score} of {most} points in all")
@@ -103,15 +163,15 @@ def print_course(reports: list[Report], console: Console, *, hint: tuple[int, st
         compare = " Compare with the folder solutions." if _has_solution(report) else ""
         console.print(f"\nAll problems are solved.{compare}")
     else:
-        console.print(f"\n{escape(next_step(report))}")
+        console.print(f"\n{escape(next_step(report))}", soft_wrap=True)
 
 
 def _points(report: Report) -> str:
     return f"{report.score} of {report.max_score} points"
 
 
-def _print_notices(report: Report, console: Console) -> None:
-    for notice in report.notices:
+def _print_notices(report: Report, console: Console, shown: Sequence[str]) -> None:
+    for notice in _notices(report, shown):
         console.print(f"[yellow]Note:[/] {escape(notice)}")
 
 
@@ -120,12 +180,16 @@ def _print_line(status: str, name: str, text: str, console: Console, indent: str
     console.print(f"{indent}[{style}]{mark} {escape(name):<32}[/] {text}")
 
 
-def _print_stubs(report: Report, console: Console) -> None:
-    _print_notices(report, console)
+def _print_stubs(report: Report, console: Console, failure: Result | None) -> None:
+    """The status of each stub. `failure` will be shown in full below."""
+    _print_notices(report, console, [*_todo_notes(report.results), *([failure.message] if failure else [])])
     console.print(f"\n[bold]{report.problem.title}[/]   {_points(report)}")
+    said: set[str] = set()
     for stub in report.problem.stubs:
         status = stub_status(report, stub)
         _print_line(status, stub, status, console)
+        for note in _new_notes(report.of(stub).results, said):
+            console.print(Padding(escape(note), (0, 0, 0, 6)))
 
 
 def _print_failure(report: Report, console: Console, hint: tuple[int, str] | None) -> None:
@@ -142,9 +206,9 @@ def _print_failure(report: Report, console: Console, hint: tuple[int, str] | Non
     for line in lines:
         text = line if line.startswith("[bold]") or line.startswith("Hint") else escape(line)
         console.print(Padding(text, (0, 0, 0, 2)))
-    more = sum(result.fails for result in report.results) - 1
-    if more:
-        console.print(f"  ({more} more {'check fails' if more == 1 else 'checks fail'}, perhaps for the same reason.)")
+    others = [result for result in report.results if result.fails and result is not failure]
+    if others:
+        console.print(f"  {_more(failure, others)}")
 
 
 # --- notebook -----------------------------------------------------------------------------------
@@ -152,8 +216,10 @@ def _print_failure(report: Report, console: Console, hint: tuple[int, str] | Non
 
 def as_html(report: Report) -> str:
     """Stub by stub: what passes in a fold, the first failure in full, the others in a fold."""
-    parts = [f"<p><em>Note: {html.escape(notice)}</em></p>" for notice in report.notices]
+    shown = [result.message for result in report.results if result.fails or result.status == "todo"]
+    parts = [f"<p><em>Note: {_code(notice)}</em></p>" for notice in _notices(report, shown)]
     parts.append(f"<p><strong>{report.score} of {report.max_score} points</strong></p>")
+    said: set[str] = set()
     for stub in _stubs_of(report):
         status = stub_status(report, stub)
         results = report.of(stub).results
@@ -163,8 +229,11 @@ def as_html(report: Report) -> str:
             f'<p style="margin: 0.3em 0"><span style="color: {colour}; font-weight: bold">{mark} {status}</span> '
             f"<code>{stub}</code></p>"
         )
+        notes = _new_notes(results, said)
+        parts += [f'<div style="margin: 0.2em 0 0.5em 1.5em">{_code(note)}</div>' for note in notes]
         parts += [_html_failure(result) for result in failures[:1]]
-        parts += _fold(f"{len(failures) - 1} more, perhaps for the same reason", map(_html_failure, failures[1:]))
+        if failures[1:]:
+            parts += _fold(_more(failures[0], failures[1:]), map(_html_failure, failures[1:]))
         passed = [f"<div>✓ {_code(result.check.title)}</div>" for result in results if result.status == "passed"]
         parts += _fold(f"what was checked and holds: {len(passed)}", passed)
     return "\n".join(parts)
@@ -200,14 +269,34 @@ def _stubs_of(report: Report) -> list[str]:
 
 
 def as_text(report: Report) -> str:
-    """The same in plain text, for places that show no HTML."""
-    lines = [f"Note: {notice}" for notice in report.notices]
+    """The same in plain text, for places that show no HTML. No sentence is repeated."""
+    shown = [result.message for result in report.results if result.fails or result.status == "todo"]
+    lines = [f"Note: {notice}" for notice in _notices(report, shown)]
     lines.append(f"{report.score} of {report.max_score} points")
+    said: set[str] = set()
     for stub in _stubs_of(report):
+        results = report.of(stub).results
         lines.append(f"{stub}: {stub_status(report, stub)}")
-        for result in report.of(stub).results:
-            if result.fails:
-                lines.append(f"  What must hold: {result.check.title}")
-                lines.append(f"  What was seen:  {result.message}")
-                lines += [f"  Known mistake:  {diagnosis_text(result)}"] if result.diagnosis else []
+        lines += [f"  {note}" for note in _new_notes(results, said)]
+        for message, result in _first_of_each_message(results).items():
+            lines += [f"  {SAME}"] if message in said else _text_failure(result, said)
+            said.add(message)
     return "\n".join(lines)
+
+
+def _first_of_each_message(results: Sequence[Result]) -> dict[str, Result]:
+    """The failures of a stub, without those of which the same would be said once more."""
+    first: dict[str, Result] = {}
+    for result in results:
+        if result.fails:
+            first.setdefault(result.message, result)
+    return first
+
+
+def _text_failure(result: Result, said: set[str]) -> list[str]:
+    lines = [f"  What must hold: {result.check.title}", f"  What was seen:  {result.message}"]
+    if result.diagnosis:
+        known = diagnosis_text(result)
+        lines.append(f"  Known mistake:  {'the same' if known in said else known}")
+        said.add(known)
+    return lines

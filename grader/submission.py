@@ -1,11 +1,16 @@
 """A submission: the learner's code, out of a notebook or a Python file, with its line numbers kept."""
 
 import ast
+import codecs
+import io
 import json
 import re
 import symtable
-from dataclasses import dataclass, field
+import tokenize
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from desk import pair
 
 
 class SubmissionError(Exception):
@@ -14,19 +19,35 @@ class SubmissionError(Exception):
 
 @dataclass(frozen=True)
 class Cell:
-    """The source of one code cell and the label under which reports cite it."""
+    """The source of one cell and the label under which reports cite it.
+
+    Attributes:
+        kind: "code"; or "Markdown" or "raw", for a cell that holds the code of a stub and is not run.
+        stubs: the stubs that its tags name.
+        place: its number in a file; 0 in a kernel, where one cell may run many times.
+        id: how the front end of a kernel calls it; empty if that is not known.
+    """
 
     label: str
     source: str
+    kind: str = "code"
+    stubs: tuple[str, ...] = field(default=(), compare=False)
+    place: int = field(default=0, compare=False)
+    id: str = field(default="", compare=False)
 
 
 @dataclass
 class Submission:
-    """Code cells in the order in which they run, and what the report should say about the file."""
+    """Cells in the order in which they run, and what the report should say about the file.
+
+    Attributes:
+        live: the cells are those that a kernel has run so far. What is missing may stand in the notebook all the same.
+    """
 
     cells: list[Cell]
     path: str = ""
     notices: list[str] = field(default_factory=list)
+    live: bool = False
 
 
 # --- reading files ------------------------------------------------------------------------------
@@ -39,44 +60,40 @@ def read(path: Path) -> Submission:
         raise SubmissionError(f"{path} is a folder. Name the notebook (.ipynb or .md) or the .py file in it.")
     if not path.exists():
         raise SubmissionError(f"{path} does not exist. Check the spelling and the folder you are in.")
-    if path.suffix not in readers:
+    suffix = path.suffix.lower()
+    if suffix not in readers:
         raise SubmissionError(f"{path} is no .py, .ipynb or .md file, and only these can be graded.")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SubmissionError(f"{path} cannot be read as text: {error}.") from None
+    text = _text(path, suffix)
     if not text.strip():
         raise SubmissionError(
             f"{path} is empty. If it was saved so by accident, take the file of the course again and "
             "put your code back into it."
         )
-    return Submission(readers[path.suffix](text, path), str(path))
+    return Submission(readers[suffix](text, path), str(path))
 
 
 def read_pair(notebook: Path) -> Submission:
-    """Read a notebook that exists as .ipynb, as .md or as both. If both disagree, the newer counts."""
-    pair = [notebook.with_suffix(suffix) for suffix in (".ipynb", ".md")]
-    present = [path for path in pair if path.exists()]
-    if not present:
-        raise SubmissionError(
-            f"{pair[0]} is missing, and so is its .md. Take the file of the course again, or move yours there."
-        )
-    if len(present) == 2 and (same := _read_equal_halves(*pair)):
+    """Read a notebook that exists as .ipynb, as .md or as both. `desk.pair` tells which half counts."""
+    halves = [notebook.with_suffix(suffix) for suffix in pair.SUFFIXES]
+    if all(path.exists() for path in halves) and (same := _read_equal_halves(*halves)):
         return same
-    newest = max(present, key=lambda path: path.stat().st_mtime)
-    submission = read(newest)
-    if len(present) == 2:
-        other = next(path for path in pair if path != newest)
-        notice = _disagreement(submission, other)
-        if notice:
-            submission.notices.append(f"{notice} {newest.name} is newer, so it was graded.")
+    try:
+        choice = pair.choose(notebook)
+    except FileNotFoundError:
+        raise SubmissionError(
+            f"{halves[0]} is missing, and so is its .md. Take the file of the course again, or move yours there."
+        ) from None
+    except pair.Unreadable:
+        return read(halves[0])  # which says in its own words what is wrong
+    submission = read(choice.counts)
+    submission.notices += [choice.why] if choice.why else []
     return submission
 
 
 def read_path(path: Path) -> Submission:
     """Read the file that the user named, and say so if its other half has been changed since."""
     submission = read(path)
-    other = {".ipynb": path.with_suffix(".md"), ".md": path.with_suffix(".ipynb")}.get(path.suffix)
+    other = {".ipynb": path.with_suffix(".md"), ".md": path.with_suffix(".ipynb")}.get(path.suffix.lower())
     if other and other.exists() and other.stat().st_mtime > path.stat().st_mtime:
         notice = _disagreement(submission, other)
         if notice:
@@ -109,25 +126,41 @@ def _read_equal_halves(notebook: Path, markdown: Path) -> Submission | None:
     return submission if text.count("\n```python") == len(submission.cells) else None
 
 
+def _text(path: Path, suffix: str) -> str:
+    """The text of a file. A .py file may name its encoding, as Python allows; else it is UTF-8, or says that it is UTF-16."""
+    try:
+        data = path.read_bytes()
+        encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+        if suffix == ".py" and encoding != "utf-16":
+            encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        text = io.TextIOWrapper(io.BytesIO(data), encoding).read()
+    except OSError as error:
+        raise SubmissionError(f"{path} cannot be read: {error.strerror}.") from None
+    except (UnicodeError, SyntaxError) as error:  # SyntaxError: what Python says of an encoding that it does not know
+        raise SubmissionError(f"{path} cannot be read as text: {error}. Save it as UTF-8 in your editor.") from None
+    if "\0" in text:
+        raise SubmissionError(f"{path} cannot be read as text: it holds null bytes. Save it as UTF-8 in your editor.")
+    return text
+
+
 def _python_cells(text: str, path: Path) -> list[Cell]:
-    return [Cell(path.name, text)]
+    return [Cell(path.name, text, place=1)]
 
 
 def _notebook_cells(text: str, path: Path) -> list[Cell]:
     try:
-        cells = json.loads(text)["cells"]
-        pairs = [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
+        found = [(str(c["cell_type"]), "".join(c["source"]), c.get("metadata", {})) for c in json.loads(text)["cells"]]
     except json.JSONDecodeError as error:
         raise SubmissionError(
             f"{path} is not valid JSON (line {error.lineno}: {error.msg}), so it is no notebook. A merge "
             "conflict or a broken download does that; the .md beside it may still be whole."
         ) from None
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, AttributeError):
         raise SubmissionError(
             f"{path} is JSON, but not a notebook of format 4: it has no list of cells. Open it in "
             "JupyterLab and save it again."
         ) from None
-    return _labelled(pairs)
+    return _labelled(found)
 
 
 def _markdown_cells(text: str, path: Path) -> list[Cell]:
@@ -137,20 +170,49 @@ def _markdown_cells(text: str, path: Path) -> list[Cell]:
         notebook = jupytext.reads(text, fmt="md")
     except Exception as error:  # jupytext and YAML raise many kinds
         raise SubmissionError(f"{path} cannot be read as a notebook in Markdown: {error}") from None
-    return _labelled([(cell.cell_type, cell.source) for cell in notebook.cells])
+    return _labelled([(cell.cell_type, cell.source, cell.metadata) for cell in notebook.cells])
 
 
-def _labelled(pairs: list[tuple[str, str]]) -> list[Cell]:
-    """Number the code cells and add the heading above them, so that a learner finds the place."""
-    cells, heading = [], None
-    for kind, source in pairs:
-        if kind == "markdown":
-            found = re.findall(r"^#+ +(.+)", source, flags=re.MULTILINE)
-            heading = found[-1].strip() if found else heading
-        elif kind == "code":
-            place = f" (under “{heading}”)" if heading else ""
-            cells.append(Cell(f"code cell {len(cells) + 1}{place}", source))
+_FENCED = re.compile(r"^ *(```|~~~).*?^ *\1", re.DOTALL | re.MULTILINE)  # code that a Markdown cell shows
+_KINDS = {"markdown": "Markdown", "raw": "raw"}
+
+
+def _labelled(found: list[tuple[str, str, dict]]) -> list[Cell]:
+    """Number the code cells and add the heading above them, so that a learner finds the place.
+
+    Args:
+        found: type, source and metadata of each cell. Of those that are no code, the ones that hold code are kept.
+    """
+    cells, heading, count = [], "", 0
+    for place, (kind, source, metadata) in enumerate(found, 1):
+        stubs = _stubs_named(metadata)
+        under = f" (under “{heading}”)" if heading else ""
+        if kind == "code":
+            count += 1
+            cells.append(Cell(f"code cell {count}{under}", source, stubs=stubs, place=place))
+        elif kind in _KINDS and (stubs or _defines_something(source)):
+            cells.append(Cell(f"{_KINDS[kind]} cell{under}", source, _KINDS[kind], stubs, place))
+        elif kind == "markdown":
+            headings = re.findall(r"^#+ +(.+)", _FENCED.sub("", source), flags=re.MULTILINE)
+            heading = headings[-1].strip() if headings else heading
     return cells
+
+
+def _stubs_named(metadata: dict) -> tuple[str, ...]:
+    """The stubs that the tags of a cell name."""
+    tags = metadata.get("tags", []) if isinstance(metadata, dict) else []
+    tags = [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+    return tuple(tag.removeprefix("stub:") for tag in tags if tag.startswith("stub:"))
+
+
+def _defines_something(source: str) -> bool:
+    """Whether a cell that is no code reads like code: Python accepts all of it, and it defines a function or a class."""
+    if not re.search(r"^(?:def|class) ", source, flags=re.MULTILINE):
+        return False
+    try:
+        return bool(ast.parse(source))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
 
 
 # --- choosing what to run -----------------------------------------------------------------------
@@ -165,6 +227,7 @@ class Broken:
     text: str
     message: str
     defines: frozenset[str]  # the names that it would define
+    mended: bool = False  # the cell was run again, or later cells define these names
 
 
 @dataclass
@@ -182,16 +245,14 @@ def select(cells: list[Cell], names: set[str]) -> Program:
     So a notebook is graded without its training, its figures and its checks. Line numbers are kept.
     """
     statements, facts, broken = [], [], []
-    for cell in cells:
+    for number, cell in enumerate(cells):
+        if cell.kind != "code":
+            continue
         try:
             body = parse(cell.source).body
             found = [(binds(statement), reads(statement)) for statement in body]
         except SyntaxError as error:
-            lines = cell.source.splitlines()
-            line = min(error.lineno or 1, len(lines)) if lines else 0
-            defines = re.findall(r"^\s*(?:def|class)\s+(\w+)", cell.source, flags=re.MULTILINE)
-            text = lines[line - 1].strip() if line else ""
-            broken.append(Broken(cell.label, line, text, error.msg, frozenset(defines)))
+            broken.append((_broken(cell, error), number, len(facts)))
         else:
             facts += found
             statements += [(cell, statement) for statement in body]
@@ -211,18 +272,46 @@ def select(cells: list[Cell], names: set[str]) -> Program:
             parts.append((cell, []))
         parts[-1][1].append(statement)
     defined = {name for bound, _ in facts for name in bound}
-    return Program(parts, broken, defined)
+    told = [replace(b, mended=_is_mended(b, cells[n], cells[n + 1 :], facts[begin:])) for b, n, begin in broken]
+    return Program(parts, told, defined)
+
+
+def _broken(cell: Cell, error: SyntaxError) -> Broken:
+    lines = cell.source.splitlines()
+    line = min(error.lineno or 1, len(lines)) if lines else 0
+    found = re.findall(r"^([ \t]*)(?:async\s+)?(?:def|class)\s+(\w+)", cell.source, flags=re.MULTILINE)
+    outermost = min((len(indent) for indent, _ in found), default=0)  # an indented cell may be what is broken
+    defines = frozenset(name for indent, name in found if len(indent) == outermost)
+    return Broken(cell.label, line, lines[line - 1].strip() if line else "", error.msg, defines)
+
+
+def _is_mended(broken: Broken, cell: Cell, later: list[Cell], facts: list[tuple[set, set]]) -> bool:
+    """Whether nothing need be said of a broken cell any more.
+
+    Args:
+        facts: of each later statement, what it binds and what it reads.
+    """
+    run_again = bool(cell.id) and any(other.id == cell.id for other in later)
+    bound = {name for names, _ in facts for name in names}
+    return run_again or bool(broken.defines) and broken.defines <= bound
 
 
 def parse(source: str) -> ast.Module:
-    """Parse a cell. Magics and shell lines are left out if it does not parse with them."""
+    """Parse a cell. Magics and shell lines are left out if it does not parse with them. SyntaxError if that fails, too."""
     try:
-        return ast.parse(source)
+        return _parse(source)
     except SyntaxError:
         cleaned = _without_magics(source)
         if cleaned == source:
             raise
-        return ast.parse(cleaned)
+        return _parse(cleaned)
+
+
+def _parse(source: str) -> ast.Module:
+    try:
+        return ast.parse(source)
+    except ValueError as error:  # a null byte, in older versions of Python
+        raise SyntaxError(str(error)) from None
 
 
 _PYTHON_CELL_MAGICS = ("%%time", "%%timeit", "%%capture", "%%prun")

@@ -17,7 +17,8 @@ from torch.nn.modules.module import register_module_forward_hook
 
 from grader import wire
 from grader.checks import Missing, checks_of
-from grader.submission import Cell, Program, select
+from grader.remarks import remarks
+from grader.submission import Cell, Program, binds, select
 
 MAX_PRINTED = 1_000_000  # characters that one check may print
 DEEPEST = 20  # lists and dicts in one another, in what a check returns; less than a message may have
@@ -74,13 +75,14 @@ def load_and_tell(connection, cells: list[Cell], names: set[str], notices: list[
     """Load the code and send a message on how that went. None if it took too long."""
     try:
         program = select(cells, names)
+        said = remarks(cells, names)
         code, failures = load(program, cells)
     except KeyboardInterrupt as error:  # out of time
         send(connection, {"error": describe(error, cells)})
         return None
-    broken = [vars(cell) | {"defines": sorted(cell.defines)} for cell in program.broken]
+    broken = [vars(cell) | {"defines": sorted(cell.defines)} for cell in program.broken if not cell.mended]
     told = {"failures": failures, "defined": sorted(program.defined), "broken": broken, "notices": list(notices)}
-    send(connection, {"value": told})
+    send(connection, {"value": told | {"remarks": said}})
     return code
 
 
@@ -120,15 +122,18 @@ def load(program: Program, cells: list[Cell]) -> tuple[Code, dict]:
     failures = {}
     for cell, statements in program.parts:
         for statement in statements:
-            name = getattr(statement, "name", "?")
+            names = binds(statement) or {"?"}
             module = ast.Module([statement], type_ignores=[])
             try:
                 exec(compile(module, _file_name(cells, cell), "exec"), namespace)
-                failures.pop(name, None)  # an earlier attempt may have failed
+                for name in names:
+                    failures.pop(name, None)  # an earlier attempt may have failed
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
-                failures[name] = describe(error, cells)
+                told = dict.fromkeys(names, describe(error, cells))
+                defines = isinstance(statement, (ast.FunctionDef, ast.ClassDef))
+                failures = failures | told if defines else told | failures  # `A.b = b` fails since `A` has failed
     return Code(namespace), failures
 
 

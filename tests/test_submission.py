@@ -2,13 +2,16 @@
 
 import json
 import os
+import re
 
 import jupytext
 import nbformat
 import pytest
 
+from classroom import grading, pages
 from grader import stubs
 from grader.judge import grade
+from grader.report import as_html, as_text
 from grader.submission import Cell, Submission, SubmissionError, read, read_pair, read_path, select
 from tests.conftest import graded, not_passed, write
 
@@ -123,11 +126,33 @@ def test_a_missing_file_and_a_folder_are_told_apart(tmp_path):
         read(tmp_path)
 
 
-def test_a_file_in_another_encoding_is_told(tmp_path):
+@pytest.mark.parametrize(
+    "data",
+    ["# café".encode("latin-1"), b"# coding: no-such\n", "# é".encode("utf-16-le"), b"x = 1\0"],
+    ids=["no_utf8", "unknown", "utf16_without_a_mark", "null"],
+)
+def test_a_file_in_another_encoding_is_told(tmp_path, data):
     path = tmp_path / "a.py"
-    path.write_bytes("# caf\xe9".encode("latin-1"))
-    with pytest.raises(SubmissionError, match="cannot be read as text"):
+    path.write_bytes(data)
+    with pytest.raises(SubmissionError, match="cannot be read as text: .* Save it as UTF-8"):
         read(path)
+
+
+@pytest.mark.parametrize("name", ["a.py", "a.PY", "a.Py"])
+@pytest.mark.parametrize(
+    "first, encoding", [("", "utf-8"), ("", "utf-8-sig"), ("", "utf-16"), ("# -*- coding: latin-1 -*-\n", "latin-1")]
+)
+def test_a_python_file_is_read_as_python_reads_it(tmp_path, name, first, encoding):
+    path = tmp_path / name
+    path.write_bytes(f"{first}x = 'é'\r\n".encode(encoding))
+    assert read(path).cells[0].source == f"{first}x = 'é'\n"
+
+
+@pytest.mark.parametrize("suffix", [".IPYNB", ".MD"])
+def test_capitals_in_the_ending_of_a_name_do_not_matter(tmp_path, suffix):
+    jupytext.write(notebook("a = 1"), tmp_path / f"a{suffix.lower()}")
+    path = (tmp_path / f"a{suffix.lower()}").rename(tmp_path / f"a{suffix}")
+    assert [cell.source for cell in read_path(path).cells] == ["a = 1"]
 
 
 def test_a_notebook_of_another_course_is_told(lora, tmp_path):
@@ -151,7 +176,12 @@ def test_a_renamed_stub_is_recognised(lora):
     report = grade(Submission([Cell(str(n), s) for n, s in enumerate(sources)]), lora)
     message = report.of("merge_lora").first_failure.message
     assert "`merge_lora` is not defined. There is `merge_LoRA`: was it renamed?" in message
-    assert "make reset PROBLEM=lora" in message
+    assert "make reset PROBLEM=lora STUB=merge_lora" in message
+
+
+@pytest.mark.parametrize("near", ["Inject_Lora", "injectLora", "inject_LORA", "inject_lora_"])
+def test_a_stub_whose_name_is_nearly_right_is_recognised(lora, near):
+    assert f"There is `{near}`: was it renamed?" in message_on(lora, "inject_lora", lambda source: source.replace("inject_lora", near))
 
 
 def test_a_definition_that_fails_says_why(lora):
@@ -160,6 +190,219 @@ def test_a_definition_that_fails_says_why(lora):
     report = grade(Submission([Cell(f"code cell {n}", s) for n, s in enumerate(sources, 1)]), lora)
     message = report.first_failure.message
     assert "`LoRALinear` could not be defined: AttributeError" in message and "code cell 2, line 1" in message
+
+
+# --- code that is there, but not where it counts ------------------------------------------------
+
+
+def in_cells(problem, change=None, stub="") -> nbformat.NotebookNode:
+    """The solved notebook with the tags of the course, changed by change(cells, place of the stub's cell)."""
+    book = notebook(*solved_sources(problem))
+    for cell, stub_cell in zip(book.cells[1:], problem.cells):
+        cell.metadata["tags"] = stubs.tags(stub_cell)
+    place = next((n for n, cell in enumerate(problem.cells, 1) if stub in cell), 0)
+    book.cells.insert(place, nbformat.v4.new_markdown_cell("## The exercise\n\n```python\n# no heading\n```"))
+    if change:
+        change(book.cells, place + 1)
+    return book
+
+
+def report_on(problem, book, folder):
+    nbformat.write(book, folder / "mine.ipynb")
+    return grade(read_path(folder / "mine.ipynb"), problem)
+
+
+def message_on(problem, stub: str, change) -> str:
+    """What the first failing check of a stub says if the source of its cell is changed."""
+    sources = solved_sources(problem)
+    place = next(n for n, cell in enumerate(problem.cells, 1) if stub in cell)
+    sources[place] = change(sources[place])
+    report = grade(Submission([Cell(f"code cell {n}", s, place=n) for n, s in enumerate(sources, 1)]), problem)
+    return report.of(stub).results[0].message
+
+
+@pytest.mark.parametrize("kind, name", [("markdown", "Markdown"), ("raw", "raw")])
+@pytest.mark.parametrize("stub", ["inject_lora", "LoRALinear.merge"])
+@pytest.mark.parametrize("tagged", [True, False])
+def test_a_stub_in_a_cell_that_is_not_run_is_told(lora, tmp_path, kind, name, stub, tagged):
+    def change(cells, place):
+        cells[place].cell_type = kind
+        del cells[place]["outputs"], cells[place]["execution_count"]
+        if not tagged:
+            cells[place].metadata.pop("tags")
+
+    report = report_on(lora, in_cells(lora, change, stub), tmp_path)
+    title = stub if tagged else stub.rpartition(".")[2]
+    said = (
+        f"The cell of `{title}` is a {name} cell (under “The exercise”), so its code is not run. "
+        "Make it a code cell again: press Esc, then Y."
+    )
+    assert report.of(stub).results[0].message == said and said in report.notices
+    assert as_text(report).count(said) == 1  # although it holds up other stubs as well
+
+
+def test_a_whole_notebook_of_markdown_is_told_cell_by_cell(lora, tmp_path):
+    book = in_cells(lora)
+    for cell in book.cells[1:]:
+        cell.cell_type = "markdown"
+        cell.pop("outputs", None), cell.pop("execution_count", None)
+    assert "is a Markdown cell" in report_on(lora, book, tmp_path).of("LoRALinear").first_failure.message
+
+
+def duplicate(problem, stub: str, offset: int):
+    """Put a blank copy of a stub's cell below it (1) or above it (0)."""
+
+    def change(cells, place):
+        cell = nbformat.v4.new_code_cell(stubs.blank(problem, next(c for c in problem.cells if stub in c)))
+        cell.metadata["tags"] = list(cells[place].metadata["tags"])
+        cells.insert(place + offset, cell)
+
+    return change
+
+
+@pytest.mark.parametrize("stub", ["inject_lora", "LoRALinear.merge", "LoRALinear"])
+def test_a_blank_copy_below_is_told(lora, tmp_path, stub):
+    report = report_on(lora, in_cells(lora, duplicate(lora, stub, 1), stub), tmp_path)
+    place = next(n for n, cell in enumerate(lora.cells, 2) if stub in cell)
+    said = (
+        f"`{stub}` is defined twice: in code cell {place} (under “The exercise”), and then as a blank stub in code cell "
+        f"{place + 1} (under “The exercise”). The last one counts, so your code is not used. Delete the blank one."
+    )
+    assert report.of(stub).results[0].status == "todo" and report.of(stub).results[0].message == said
+    assert as_text(report).count(said) == 1 and as_html(report).count(f"<code>{stub}</code> is defined twice") == 1
+
+
+@pytest.mark.parametrize("stub", ["inject_lora", "LoRALinear.merge"])
+def test_a_blank_copy_above_does_no_harm(lora, tmp_path, stub):
+    report = report_on(lora, in_cells(lora, duplicate(lora, stub, 0), stub), tmp_path)
+    assert not_passed(report) == [] and report.notices == []
+
+
+def test_of_two_written_copies_the_one_that_counts_is_named_as_long_as_checks_fail(lora, tmp_path):
+    def older_below(cells, place):
+        cells.insert(place + 1, nbformat.v4.new_code_cell("def inject_lora(model, *rest): return []"))
+
+    def older_above(cells, place):
+        cells.insert(place, nbformat.v4.new_code_cell("def inject_lora(model, *rest): return []"))
+
+    said = report_on(lora, in_cells(lora, older_below, "inject_lora"), tmp_path).notices
+    assert len(said) == 1 and re.fullmatch("`inject_lora` is defined twice: in .* 5 .*, and in .* 6 .* The last one counts.", said[0])
+    assert report_on(lora, in_cells(lora, older_above, "inject_lora"), tmp_path).notices == []
+
+
+@pytest.mark.parametrize("source, words", [("", "is empty"), ("# def inject_lora(", "does not define it"), ("x = 3", "does not define it")])
+def test_a_stub_cell_without_the_stub_is_told(lora, tmp_path, source, words):
+    def change(cells, place):
+        cells[place].source = source
+
+    report = report_on(lora, in_cells(lora, change, "inject_lora"), tmp_path)
+    assert report.of("inject_lora").results[0].message == (
+        f"The cell of `inject_lora`, code cell 5 (under “The exercise”), {words}. Write `inject_lora` there."
+    )
+
+
+@pytest.mark.parametrize("stub", ["inject_lora", "LoRALinear.merge", "load_lora_state_dict"])
+def test_a_deleted_stub_is_brought_back_alone(lora, tmp_path, stub):
+    report = report_on(lora, in_cells(lora, lambda cells, place: cells.pop(place), stub), tmp_path)
+    message = report.of(stub).results[0].message
+    assert message.startswith(f"`{stub}` is not defined. `make reset PROBLEM=lora STUB={stub}` brings this one stub back")
+    assert as_text(report).count(f"STUB={stub}`") == 1
+
+
+def test_a_stub_that_is_imported_from_a_module_that_is_not_found(lora):
+    for line in ("from mylib import LoRALinear", "from .mylib import thing as LoRALinear"):
+        report = graded_sources(lora, line, LoRALinear=None)
+        message = report.of("LoRALinear").first_failure.message
+        assert "`LoRALinear` is imported from `" in message and "so write `LoRALinear` there" in message
+        assert "could not be imported: " in message and "was it renamed" not in message
+    assert "`mylib` could not be imported" in graded_sources(lora, "import mylib", inject_lora="def inject_lora(*a): return mylib.f(*a)").of("inject_lora").first_failure.message
+
+
+def test_a_blank_stub_below_in_the_same_file_is_told_with_its_line(lora, tmp_path):
+    text = "\n\n".join([*solved_sources(lora), stubs.blank(lora, ("inject_lora",))])
+    report = grade(read_path(write(tmp_path, "mine.py", text)), lora)
+    message = report.of("inject_lora").results[0].message
+    assert re.match(r"`inject_lora` is defined twice: in mine.py, line \d+, and then as a blank stub in line \d+. ", message)
+
+
+def test_a_blank_stub_below_a_class_that_has_the_method_is_told(lora):
+    report = grade(Submission([Cell("a", lora.reference.read_text(), place=1), Cell("b", stubs.blank(lora, lora.cells[2]), place=2)]), lora)
+    assert report.of("LoRALinear.merge").results[0].message.startswith("`merge` is defined twice: in a, and then as a blank stub in b.")
+
+
+def graded_sources(problem, first: str, **changed):
+    """The report on the solved cells behind a first line, with the cells of some stubs changed or left out."""
+    sources = [first, solved_sources(problem)[0]]
+    for cell in problem.cells:
+        source = changed.get(cell[0], stubs.solved(problem, cell))
+        sources += [source] if source is not None else []
+    return grade(Submission([Cell(f"code cell {n}", s, place=n) for n, s in enumerate(sources, 1)]), problem)
+
+
+def test_a_stub_that_is_imported_and_found_is_noted(lora):
+    report = graded_sources(lora, "from solutions.lora import inject_lora", inject_lora=None)
+    assert report.of("inject_lora").score and any(
+        notice.startswith("`inject_lora` is imported from `solutions.lora` (code cell 1).") for notice in report.notices
+    )
+    report = graded_sources(lora, "from solutions.lora import *", inject_lora=None)
+    assert any("`inject_lora` does not stand here; it may come with a star import" in notice for notice in report.notices)
+
+
+def test_a_star_import_that_is_not_found_is_told(lora):
+    message = graded_sources(lora, "from mylib import *", inject_lora=None).of("inject_lora").first_failure.message
+    assert message.startswith("`inject_lora` is not defined. It may belong to a star import, but `mylib` could not be imported")
+    with pytest.raises(SubmissionError, match="defines none of .* star import, but `mylib` could not be imported"):
+        grade(Submission([Cell("a.py", "from mylib import *")], "a.py"), lora)
+
+
+def test_a_helper_that_is_not_found_is_told_at_its_import(lora):
+    source = "from helpmod import last as last_of\ndef inject_lora(model, *rest):\n    return last_of(model)"
+    message = graded_sources(lora, "", inject_lora=source).of("inject_lora").first_failure.message
+    assert message.startswith("`helpmod` could not be imported: ModuleNotFoundError: No module named 'helpmod' — in code cell 6, line 1")
+
+
+def test_a_name_whose_own_line_has_failed_is_told_there(lora):
+    source = "table = nowhere['x']\ndef inject_lora(model, *rest):\n    return table"
+    message = graded_sources(lora, "", inject_lora=source).of("inject_lora").first_failure.message
+    assert message.startswith("`table` could not be defined: NameError: name 'nowhere' is not defined — in code cell 6, line 1")
+
+
+def test_a_method_whose_cell_stands_above_the_class_is_told(lora, tmp_path):
+    def change(cells, place):
+        cells.append(nbformat.v4.new_code_cell(stubs.solved(lora, lora.cells[0])))
+
+    report = report_on(lora, in_cells(lora, change), tmp_path)
+    said = "`LoRALinear.merge` is not on the class. The line `LoRALinear.merge = merge` must stand in a cell below that of the class."
+    assert report.of("LoRALinear.merge").results[0].message == said and said in as_text(report) and "must stand" in as_html(report)
+
+
+def test_another_not_implemented_error_is_no_stub(lora):
+    source = "def inject_lora(model, *rest, **options):\n    raise NotImplementedError('no dropout yet')"
+    message = graded_sources(lora, "", inject_lora=source).of("inject_lora").results[0].message
+    assert message == "NotImplementedError: no dropout yet — in code cell 6, line 2: `raise NotImplementedError('no dropout yet')`"
+
+
+def test_nothing_is_said_of_a_stub_that_nobody_has_touched(lora):
+    cells = [Cell(str(n), stubs.blank(lora, cell)) for n, cell in enumerate(lora.cells)]
+    text = as_text(grade(Submission([Cell("setup", solved_sources(lora)[0]), *cells]), lora))
+    assert text.splitlines() == ["0 of 59 points", *(f"{stub}: to do" for stub in lora.stubs)]
+
+
+def test_the_pages_of_the_classroom_tell_it_to_both(lora, tmp_path):
+    def change(cells, place):
+        cells[place].cell_type = "markdown"
+        del cells[place]["outputs"], cells[place]["execution_count"]
+        cells.append(nbformat.v4.new_code_cell(stubs.solved(lora, lora.cells[0])))  # which drops the methods
+
+    report = report_on(lora, in_cells(lora, change, "inject_lora"), tmp_path)
+    checks = [grading._as_data(result, False) for result in report.results]
+    result = {"student": "ada", "refused": "", "score": report.score, "max_score": report.max_score, "checks": checks}
+    result |= {"notices": report.notices, "incidents": []}
+    student = {"folder": "ada", "name": "Ada", "id": "", "email": "", "late": False, "notes": []}
+    own = pages.student_page(student, {"lora": result})
+    everybody = pages.teacher_page([student], {("ada", "lora"): result}, {"lora": "LoRA"}, [], [], [])
+    assert "<code>inject_lora</code> is a Markdown cell" in own and "<code>inject_lora</code> is a Markdown cell" in everybody
+    assert "<code>LoRALinear.merge</code> is not on the class." in own
 
 
 # --- the two halves of a notebook ---------------------------------------------------------------
@@ -178,9 +421,7 @@ def write_pair(folder, ipynb: str, md: str, *, newer: str):
 def test_if_the_halves_disagree_the_newer_counts(tmp_path, newer, source):
     submission = read_pair(write_pair(tmp_path, "a = 1", "b = 2", newer=newer))
     assert [cell.source for cell in submission.cells] == [source]
-    assert submission.notices == [
-        f"n{newer} and n{'.md' if newer == '.ipynb' else '.ipynb'} hold different code. n{newer} is newer, so it was graded."
-    ]
+    assert len(submission.notices) == 1 and submission.notices[0].startswith(f"n{newer} counts: ")
 
 
 def test_halves_that_agree_need_no_notice(tmp_path):
@@ -208,7 +449,7 @@ def test_a_broken_half_is_told_and_the_newer_graded(tmp_path):
     path.write_text("{")
     os.utime(path, (1000, 1000))
     submission = read_pair(path)
-    assert submission.cells[0].source == "a = 1" and "left out" in submission.notices[0]
+    assert submission.cells[0].source == "a = 1" and "cannot be read" in submission.notices[0]
 
 
 def test_notebook_json_written_by_jupyter_is_read(tmp_path):

@@ -13,47 +13,33 @@ from functools import cache
 import torch
 from torch import nn
 
+from grader.verdict import Check
+
 
 @dataclass(frozen=True)
-class Check:
-    """One check.
+class Probe(Check):
+    """A check with the function that looks."""
 
-    Attributes:
-        id: the name of its function.
-        stub: the stub that it examines.
-        points: what passing it is worth.
-        hints: three, from a nudge to nearly the solution.
-        probe: the function.
-    """
-
-    id: str
-    stub: str
-    points: int
-    hints: tuple[str, str, str]
     probe: Callable
 
-    @property
-    def title(self) -> str:
-        """What must hold: the first sentence of the docstring."""
-        return " ".join(self.probe.__doc__.split("\n\n")[0].split())
 
-
-_REGISTER: dict[str, dict[str, Check]] = {}
+_REGISTER: dict[str, dict[str, Probe]] = {}
 
 
 def check(stub: str, points: int, hints: tuple[str, str, str]):
-    """Decorator: register a probe as a check of its module's problem."""
+    """Decorator: register a function as a check of its module's problem. Its title is the first sentence of the docstring."""
 
     def register(probe: Callable) -> Callable:
-        problem = probe.__module__.rpartition(".")[2]
-        _REGISTER.setdefault(problem, {})[probe.__name__] = Check(probe.__name__, stub, points, hints, probe)
+        problem, name = probe.__module__.rpartition(".")[2], probe.__name__
+        title = " ".join(probe.__doc__.split("\n\n")[0].split())
+        _REGISTER.setdefault(problem, {})[name] = Probe(name, stub, points, hints, title, probe)
         return probe
 
     return register
 
 
 @cache
-def checks_of(problem_id: str) -> dict[str, Check]:
+def checks_of(problem_id: str) -> dict[str, Probe]:
     """The checks of a problem by id, in the order in which a learner meets them."""
     importlib.import_module(f"grader.checks.{problem_id}")
     return _REGISTER[problem_id]

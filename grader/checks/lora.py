@@ -214,28 +214,6 @@ def lora_a_is_kaiming_uniform(code, rng):
     "LoRALinear",
     1,
     (
-        "Where does a new tensor get its dtype from if you say nothing?",
-        "The factors must be of the dtype of base.weight, or half-precision models fail at the first call.",
-        "torch.empty(rank, base.in_features, dtype=base.weight.dtype, device=base.weight.device)",
-    ),
-)
-def factors_follow_the_dtype(code, rng):
-    """In float64, float32 and bfloat16 the factors have the dtype of the base, and so has the output."""
-    seen = {}
-    for dtype in (torch.float64, torch.float32, torch.bfloat16):
-        layer = trained(code, rng, dtype=dtype)
-        seen[str(dtype)] = {
-            "lora_A": layer.lora_A.dtype,
-            "lora_B": layer.lora_B.dtype,
-            "output": layer(rand(rng, 4, IN, dtype=dtype)),
-        }
-    return seen
-
-
-@check(
-    "LoRALinear",
-    1,
-    (
         "A model may lie on a GPU when LoRA is added.",
         "Make the factors on the device of base.weight.",
         "torch.empty(..., device=base.weight.device), or base.weight.new_empty(...)",
@@ -257,7 +235,8 @@ def factors_follow_the_device(code, rng):
     ),
 )
 def refuses_bad_arguments(code, rng):
-    """A rank < 1 or a dropout outside [0, 1) is a ValueError, another base a TypeError; the message says which."""
+    """A rank < 1 or a dropout outside [0, 1) is a ValueError, another base a TypeError; the message says which.
+    Any higher rank is right, and so is a subclass of nn.Linear."""
     make = code.LoRALinear
     base = linear(rng)
     return {
@@ -350,6 +329,28 @@ def takes_any_leading_shape(code, rng):
 def works_without_bias(code, rng):
     """A base with bias=False works."""
     return {"output": trained(code, rng, bias=False)(rand(rng, 4, IN))}
+
+
+@check(
+    "LoRALinear",
+    1,
+    (
+        "Where does a new tensor get its dtype from if you say nothing?",
+        "The factors must be of the dtype of base.weight, or half-precision models fail at the first call.",
+        "torch.empty(rank, base.in_features, dtype=base.weight.dtype, device=base.weight.device)",
+    ),
+)
+def factors_follow_the_dtype(code, rng):
+    """In float64, float32 and bfloat16 the factors have the dtype of the base, and the output is right in it."""
+    seen = {}
+    for dtype in (torch.float64, torch.float32, torch.bfloat16):
+        layer = trained(code, rng, dtype=dtype)
+        seen[str(dtype)] = {
+            "lora_A": layer.lora_A.dtype,
+            "lora_B": layer.lora_B.dtype,
+            "output": layer(rand(rng, 4, IN, dtype=dtype)),
+        }
+    return seen
 
 
 @check(
@@ -797,12 +798,12 @@ def passes_the_arguments_on(code, rng):
     ),
 )
 def second_call_wraps_nothing_twice(code, rng):
-    """A second call with the same targets returns an empty list and leaves all as it was."""
+    """A second call that names the wrapped layers, and the `base` inside them, returns an empty list and leaves all as it was."""
     model = injected(code, rng)
     before = model(IDS).detach()
     names = code.inject_lora(model, ["q_proj", "v_proj", "base"], RANK, ALPHA)
     return {
-        "names returned": list(names),
+        "names returned for q_proj, v_proj and base": list(names),
         "wrapped": wrapped_names(code, model),
         "trainable": trainable_names(model),
         "change of the output": model(IDS) - before,
@@ -865,7 +866,7 @@ def refuses_targets_that_match_nothing(code, rng):
     ),
 )
 def saves_the_factors_alone(code, rng):
-    """The state holds lora_A and lora_B of every wrapped layer by qualified name, and nothing else."""
+    """The state holds lora_A and lora_B of every wrapped layer by qualified name, and nothing else, whatever trains."""
     model = injected(code, rng)
     model.head.requires_grad_(True)  # trained along, but no part of the adapter
     state = code.lora_state_dict(model)
@@ -887,7 +888,7 @@ def saves_the_factors_alone(code, rng):
     ),
 )
 def loads_what_was_saved(code, rng):
-    """A model that loads the state of another one on the same base gives its output."""
+    """A model that loads the state of another one on the same base gives its output, and the factors still train."""
     seed = int(torch.randint(1000, (1,), generator=rng))
     trained_model = injected(code, torch.Generator().manual_seed(seed))
     model = Model(torch.Generator().manual_seed(seed))

@@ -130,7 +130,7 @@ def descend(parameters, loss_of, steps=20, rate=0.01) -> dict:
     ),
 )
 def nothing_requires_a_gradient(code, rng):
-    """After freeze no parameter requires a gradient, and the model itself is returned."""
+    """After freeze no parameter requires a gradient, none has changed, and the model itself is returned."""
     model = Causal(rng)
     model.head.requires_grad_(False)
     before = snapshot(model)
@@ -287,7 +287,7 @@ def also_trains_what_is_named(code, rng):
     ),
 )
 def earlier_freezing_plays_no_role(code, rng):
-    """Biases that were frozen before train afterwards, and weights that were trainable do not."""
+    """Biases that were frozen before train afterwards, weights that were trainable do not, and all keep their numbers."""
     model = Causal(rng)
     model.blocks[0].requires_grad_(False)
     before = snapshot(model)
@@ -391,29 +391,6 @@ def starts_as_the_identity(code, rng):
 
 @check(
     "Adapter",
-    2,
-    (
-        "If both matrices are zero, which of them gets a gradient?",
-        "up is zero, down is not: then up gets a gradient at the first step, and down from the second on.",
-        "Leave down as nn.Linear draws it, and zero up alone.",
-    ),
-)
-def the_first_step_moves_up(code, rng):
-    """At the start up is zero and gets a gradient; down is not zero and gets none yet."""
-    adapter = code.Adapter(WIDTH, BOTTLENECK).double()
-    zeros = {name: (p == 0).double().mean().item() for name, p in adapter.named_parameters() if "weight" in name}
-    fix_down(adapter, rng)
-    adapter(rand(rng, 4, WIDTH)).square().sum().backward()
-    return {
-        "share of zeros": zeros,
-        "gradient of up.weight": grad_of(adapter.up.weight),
-        "gradient of up.bias": grad_of(adapter.up.bias),
-        "gradient of down.weight": grad_of(adapter.down.weight),
-    }
-
-
-@check(
-    "Adapter",
     3,
     (
         "Write the formula down: what is added to what?",
@@ -463,6 +440,29 @@ def all_parts_get_their_gradient(code, rng):
         "gradient of up.weight": grad_of(adapter.up.weight),
         "gradient of up.bias": grad_of(adapter.up.bias),
         "gradient of x": grad_of(x),
+    }
+
+
+@check(
+    "Adapter",
+    2,
+    (
+        "If both matrices are zero, which of them gets a gradient?",
+        "up is zero, down is not: then up gets a gradient at the first step, and down from the second on.",
+        "Leave down as nn.Linear draws it, and zero up alone.",
+    ),
+)
+def the_first_step_moves_up(code, rng):
+    """At the start up is zero and gets a gradient; down is not zero and gets none yet."""
+    adapter = code.Adapter(WIDTH, BOTTLENECK).double()
+    zeros = {name: (p == 0).double().mean().item() for name, p in adapter.named_parameters() if "weight" in name}
+    fix_down(adapter, rng)
+    adapter(rand(rng, 4, WIDTH)).square().sum().backward()
+    return {
+        "share of zeros": zeros,
+        "gradient of up.weight": grad_of(adapter.up.weight),
+        "gradient of up.bias": grad_of(adapter.up.bias),
+        "gradient of down.weight": grad_of(adapter.down.weight),
     }
 
 
@@ -544,6 +544,7 @@ def only_the_adapters_train(code, rng):
     return {
         "parameters of the model that train": [name for name, (p, _) in before.items() if p.requires_grad],
         "trainable, but of no adapter": sum(id(p) not in inside for p in trainable(model)),
+        "of an adapter, but frozen": len(inside - {id(p) for p in trainable(model)}),
         "moved": moved(before),
     }
 

@@ -994,7 +994,7 @@ def accuracy_counts_scored_tokens(code, rng):
     ),
 )
 def evaluates_in_eval_mode_without_gradients(code, rng):
-    """At each forward pass the model is in eval mode and gradients are off."""
+    """At each forward pass the model is in eval mode and gradients are off; afterwards they are on again."""
     model = Toy(rng).train()
     code.evaluate(model, unequal(rng))
     return {
@@ -1153,36 +1153,6 @@ def history_has_one_entry_per_epoch(code, rng):
 
 @check(
     "finetune",
-    2,
-    (
-        "Batches have unequal numbers of target tokens.",
-        "Weight the loss of each update by its target tokens, and divide by those of the epoch.",
-        "loss_sum += tokens * train_step(...); train_loss = loss_sum / tokens_of_the_epoch",
-    ),
-)
-def train_loss_is_per_target_token(code, rng):
-    """train_loss is the mean over the target tokens of the epoch, each loss taken before its update."""
-    history = tune(code, Toy(rng), rng, epochs=2, accumulation=2)
-    return {"train_loss": [entry["train_loss"] for entry in history]}
-
-
-@check(
-    "finetune",
-    2,
-    (
-        "When is a model validated, and in which mode?",
-        "After the last update of each epoch, in eval mode, over all validation batches.",
-        "result = evaluate(model, val_batches) at the end of the epoch",
-    ),
-)
-def validates_after_each_epoch(code, rng):
-    """val_loss and val_token_accuracy are those of the model after the epoch, in eval mode."""
-    history = tune(code, Toy(rng), rng, count=2, epochs=3, lr=0.05)
-    return {key: [entry[key] for entry in history] for key in ("val_loss", "val_token_accuracy")}
-
-
-@check(
-    "finetune",
     3,
     (
         "Write the learning rate of the first five updates down by hand.",
@@ -1327,6 +1297,36 @@ def shared_tensors_train_once(code, rng):
     model.head.weight = model.embed.weight
     tune(code, model, rng, weight_decay=0.1)
     return {"weights": weights(model), "still shared": model.head.weight is model.embed.weight}
+
+
+@check(
+    "finetune",
+    2,
+    (
+        "Batches have unequal numbers of target tokens.",
+        "Weight the loss of each update by its target tokens, and divide by those of the epoch.",
+        "loss_sum += tokens * train_step(...); train_loss = loss_sum / tokens_of_the_epoch",
+    ),
+)
+def train_loss_is_per_target_token(code, rng):
+    """train_loss is the mean over the target tokens of the epoch, each loss taken before its update."""
+    history = tune(code, Toy(rng), rng, epochs=2, accumulation=2)
+    return {"train_loss": [entry["train_loss"] for entry in history]}
+
+
+@check(
+    "finetune",
+    2,
+    (
+        "When is a model validated, and in which mode?",
+        "After the last update of each epoch, in eval mode, over all validation batches.",
+        "result = evaluate(model, val_batches) at the end of the epoch",
+    ),
+)
+def validates_after_each_epoch(code, rng):
+    """val_loss and val_token_accuracy are those of the model after the epoch, in eval mode."""
+    history = tune(code, Toy(rng), rng, count=2, epochs=3, lr=0.05)
+    return {key: [entry[key] for entry in history] for key in ("val_loss", "val_token_accuracy")}
 
 
 def overfit(code, model, rng):

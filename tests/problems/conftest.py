@@ -1,39 +1,54 @@
 """`make check`: pytest grades the learner's notebooks and reports to the learner."""
 
-from grader.children import warm_up
+from contextlib import nullcontext
+from pathlib import Path
 
-warm_up()  # before torch is imported, so that both go on at once
+import pytest
+from rich.console import Console
+from rich.progress import Progress
 
-from pathlib import Path  # noqa: E402
-
-import pytest  # noqa: E402
-from rich.console import Console  # noqa: E402
-
-from grader.judge import grade  # noqa: E402
-from grader.problems import PROBLEMS, ROOT  # noqa: E402
-from grader.report import current, print_course  # noqa: E402
-from grader.submission import SubmissionError, read_pair  # noqa: E402
-from quiz import store, terminal  # noqa: E402
-from quiz.register import Broken  # noqa: E402
+from grader import store
+from grader.course import grade_course, print_reports
+from grader.problems import ROOT
+from grader.submission import SubmissionError
 
 REPORTS = pytest.StashKey[dict]()
 
 
 def pytest_addoption(parser):
     parser.addoption("--notebooks", type=Path, default=ROOT / "notebooks", help="folder of the notebooks to grade")
+    parser.addoption("--store", type=Path, default=store.FOLDER, help="folder of what was graded before")
 
 
-@pytest.fixture(scope="session")
-def reports(pytestconfig) -> dict:
-    """The report on each problem by id, or the error that says why there is none."""
-    found = pytestconfig.stash.setdefault(REPORTS, {})
-    for problem in PROBLEMS.values():
-        try:
-            submission = read_pair(problem.notebook_path(".ipynb", pytestconfig.getoption("notebooks")))
-            found[problem.id] = grade(submission, problem)
-        except SubmissionError as error:
-            found[problem.id] = error
-    return found
+def reports(config) -> dict:
+    """The report on each problem by id, or the error that says why there is none. Graded once, at the first call."""
+    if REPORTS not in config.stash:
+        capture = config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled() if capture else nullcontext():
+            config.stash[REPORTS] = _grade(config.getoption("notebooks"), config.getoption("store"))
+    return config.stash[REPORTS]
+
+
+def _grade(notebooks: Path, kept: Path) -> dict:
+    tasks = {}
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+
+        def tell(problem, done, total):
+            if problem.id not in tasks:
+                tasks[problem.id] = progress.add_task(f"Checking {problem.title}")
+            progress.update(tasks[problem.id], completed=done, total=total)
+
+        return grade_course(notebooks, kept, tell)
+
+
+def pytest_generate_tests(metafunc):
+    """One test for each check; one for a problem that cannot be graded."""
+    cases = []
+    for problem, report in reports(metafunc.config).items():
+        results = [None] if isinstance(report, SubmissionError) else report.results
+        cases += [pytest.param(report, one, id=f"{problem}-{one.check.id if one else 'unreadable'}") for one in results]
+    metafunc.parametrize("report, result", cases)
 
 
 def pytest_report_teststatus(report):
@@ -44,33 +59,18 @@ def pytest_report_teststatus(report):
 
 def pytest_terminal_summary(config):
     console = Console(highlight=False)
-    found = config.stash.get(REPORTS, {}).values()
-    reports = [report for report in found if not isinstance(report, SubmissionError)]
-    for error in found:
-        if isinstance(error, SubmissionError):
-            console.print(f"\n{error}", style="red", markup=False)
-    if reports:
-        console.print()
-        print_course(reports, console, hint=_next_hint(config, current(reports)))
+    if REPORTS in config.stash:
+        print_reports(reports(config), console, config.getoption("store"))
     console.print(f"\n{_quiz_line()}", markup=False)
 
 
 def _quiz_line() -> str:
     """How the quiz stands. Trouble with its files never spoils the check of the notebooks."""
+    from quiz import store, terminal
+    from quiz.register import Broken
+
     try:
         kept = store.existing()
         return " ".join([terminal.line(kept.attempts() if kept else [], store.now()), kept.note if kept else ""]).strip()
     except (Broken, OSError, ValueError) as error:
         return f"Quiz: {error}"
-
-
-def _next_hint(config, report) -> tuple[int, str] | None:
-    """One rung further each time the same check is the first to fail. pytest's cache remembers."""
-    failure = report.first_failure
-    if failure is None:
-        return None
-    key = f"grader/{report.problem.id}"
-    last, step = config.cache.get(key, [None, 0])
-    step = min(step + 1, 3) if last == failure.check.id else 1
-    config.cache.set(key, [failure.check.id, step])
-    return step, failure.check.hints[step - 1]

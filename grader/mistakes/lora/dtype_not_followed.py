@@ -3,6 +3,7 @@
 A model in bfloat16 or float64 then fails at its first call, or computes in mixed types. Take the dtype of
 base.weight.
 """
+# Shows in: factors_follow_the_dtype
 
 
 class LoRALinear(LoRALinear):

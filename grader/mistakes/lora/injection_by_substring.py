@@ -2,6 +2,7 @@
 
 "q_proj" then also wraps my_q_proj and the layers inside q_proj_gate. Compare the last name part as a whole.
 """
+# Shows in: matches_the_whole_last_name_part
 
 
 def inject_lora(model, target_modules, rank, alpha, dropout=0.0):

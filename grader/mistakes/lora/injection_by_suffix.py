@@ -2,6 +2,7 @@
 
 "my_q_proj".endswith("q_proj") is true. Split at the last dot and compare the last part as a whole.
 """
+# Shows in: matches_the_whole_last_name_part
 
 
 def inject_lora(model, target_modules, rank, alpha, dropout=0.0):

@@ -3,6 +3,7 @@
 It freezes the model and then makes only its own new factors trainable. The factors of an earlier call must
 go on learning.
 """
+# Shows in: earlier_factors_stay_trainable
 
 _right_inject_lora = inject_lora
 

@@ -2,6 +2,7 @@
 
 The contract asks for the layers wrapped by this call.
 """
+# Shows in: earlier_factors_stay_trainable
 
 _right_inject_lora = inject_lora
 

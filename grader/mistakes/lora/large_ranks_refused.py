@@ -2,6 +2,7 @@
 
 It is wasteful but allowed: neither the contract nor the formula has an upper limit.
 """
+# Shows in: refuses_bad_arguments
 
 
 class LoRALinear(LoRALinear):

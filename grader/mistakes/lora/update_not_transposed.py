@@ -3,6 +3,7 @@
 nn.Linear stores its weight as (out, in) and computes x Wᵀ, and the update goes the same way. On a rectangular
 layer the shapes do not fit; on a square one the numbers are silently wrong.
 """
+# Shows in: output_is_base_plus_scaled_update
 
 
 class LoRALinear(LoRALinear):

@@ -2,6 +2,7 @@
 
 An adapter follows its module: it works on what the module returns, and has the width of that.
 """
+# Shows in: adapters_act_on_the_output
 
 
 def add_adapters(model, target_modules, bottleneck):

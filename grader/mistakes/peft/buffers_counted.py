@@ -3,6 +3,7 @@
 state_dict() also holds the running statistics of norms, which no optimizer trains, and a shared tensor twice.
 Use parameters().
 """
+# Shows in: counts_nothing_that_is_no_parameter
 
 
 def count_parameters(model):

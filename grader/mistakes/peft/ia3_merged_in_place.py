@@ -2,6 +2,7 @@
 
 The layer then rescales twice when it is used or merged again. Make a new nn.Linear.
 """
+# Shows in: merging_leaves_the_layer_alone
 
 
 class IA3Linear(IA3Linear):

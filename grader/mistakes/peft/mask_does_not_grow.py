@@ -2,6 +2,7 @@
 
 The model gets T + n embeddings and a mask of length T, and fails or guesses. Put n ones in front of the mask.
 """
+# Shows in: the_mask_grows_by_ones
 
 
 class PromptTuning(PromptTuning):

@@ -3,6 +3,7 @@
 Each place in the network has another task. One adapter for all saves parameters, but it is not what the
 contract says.
 """
+# Shows in: every_adapter_gets_its_gradient
 
 
 def add_adapters(model, target_modules, bottleneck):

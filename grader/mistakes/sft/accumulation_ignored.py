@@ -3,6 +3,7 @@
 The effective batch is then too small for the learning rate that was chosen. Give train_step a window of
 `accumulation` batches.
 """
+# Shows in: accumulates_over_windows
 
 
 def finetune(

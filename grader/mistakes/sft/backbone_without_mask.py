@@ -3,6 +3,7 @@
 Then its attention reads the padding, and only the mean leaves it out. Call the backbone with the mask that
 was given.
 """
+# Shows in: the_backbone_sees_the_mask
 
 
 class SequenceClassifier(SequenceClassifier):

@@ -3,6 +3,7 @@
 Dimensions of size 1 vanish wherever they stand, so one text gives (C) instead of (1, C). Name the dimension,
 or do without.
 """
+# Shows in: works_on_one_text
 
 
 class SequenceClassifier(SequenceClassifier):

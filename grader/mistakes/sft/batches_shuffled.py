@@ -3,6 +3,7 @@
 Shuffling is good, but here it is the caller's part: batches are taken in the order given, so that a run can
 be repeated.
 """
+# Shows in: takes_batches_in_the_order_given
 
 
 def finetune(

@@ -2,6 +2,7 @@
 
 Every update is then clipped to train_step's own default of 1.0, whatever the caller says.
 """
+# Shows in: passes_the_clipping_on
 
 
 def finetune(

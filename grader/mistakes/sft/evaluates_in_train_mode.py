@@ -2,6 +2,7 @@
 
 Dropout acts, so the loss is too high and changes from call to call. Call model.eval() first.
 """
+# Shows in: evaluates_in_eval_mode_without_gradients
 
 
 def evaluate(model, batches):

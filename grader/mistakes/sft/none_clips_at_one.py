@@ -2,6 +2,7 @@
 
 None means no clipping. 1.0 is the default of the argument, not the meaning of None.
 """
+# Shows in: clips_only_when_it_should
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

@@ -3,6 +3,7 @@
 A prompt of max_length - 1 tokens leaves room for the first token of the response, and that can be learned.
 Refuse only when every label is -100.
 """
+# Shows in: refuses_an_example_without_labels
 
 
 def encode_example(prompt_ids, response_ids, *, eos_id, max_length):

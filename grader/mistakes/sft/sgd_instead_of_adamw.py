@@ -3,6 +3,7 @@
 Plain SGD fine-tunes transformers badly at the usual learning rates: it does not adapt the step to the size of
 each gradient. The contract says AdamW.
 """
+# Shows in: trains_with_adamw
 
 
 def finetune(

@@ -3,6 +3,7 @@
 The batches at the end of the list are then never trained on. ceil(batches / accumulation) updates: a short
 window counts.
 """
+# Shows in: accumulates_over_windows
 
 
 def finetune(

@@ -2,6 +2,7 @@
 
 cross_entropy refuses labels of that type. Token ids and labels are torch.long.
 """
+# Shows in: gives_three_long_tensors
 
 right_collate = collate
 

@@ -3,6 +3,7 @@
 Then val_loss says how well the model remembers, not how well it does on new texts, and early stopping stops
 nothing. Train on train_batches alone.
 """
+# Shows in: takes_batches_in_the_order_given
 
 
 def finetune(

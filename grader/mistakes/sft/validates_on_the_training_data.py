@@ -2,6 +2,7 @@
 
 The best epoch is then the one that has memorised most. Evaluate on val_batches.
 """
+# Shows in: validates_after_each_epoch
 
 
 def finetune(

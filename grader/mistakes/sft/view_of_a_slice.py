@@ -3,6 +3,7 @@
 A slice along the tokens does not lie in one piece in memory, and view() refuses it. reshape() and flatten()
 copy if they must.
 """
+# Shows in: takes_tensors_of_any_layout
 
 
 def sft_loss(logits, labels):

@@ -3,6 +3,7 @@
 Then an epoch's validation comes with gradients still waiting, and the number of updates is another. Each
 epoch ends with its own, perhaps short, window.
 """
+# Shows in: accumulates_over_windows
 
 
 def finetune(

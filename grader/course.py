@@ -1,0 +1,61 @@
+"""All problems of a folder of notebooks, graded and told: what `make check` and `make watch` share. Needs no torch if
+nothing has changed."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from desk import pair
+from grader import store
+from grader.problems import PROBLEMS, Problem
+from grader.report import current, print_course
+from grader.submission import Submission, SubmissionError, read, read_pair
+from grader.verdict import Report
+
+
+def grade_course(notebooks: Path, kept: Path = store.FOLDER, tell: Callable | None = None) -> dict[str, Report | SubmissionError]:
+    """The report on each problem by id, or the error that says why there is none.
+
+    Args:
+        kept: the folder of the store.
+        tell: called as tell(problem, done, total) while a problem is graded.
+    """
+    return {problem.id: _graded(problem, notebooks, kept, tell) for problem in PROBLEMS.values()}
+
+
+def _graded(problem: Problem, notebooks: Path, kept: Path, tell: Callable | None) -> Report | SubmissionError:
+    try:
+        submission = _submission(problem.notebook_path(".ipynb", notebooks))
+        report = store.remembered(submission, problem, kept)
+        if report is None:
+            from grader.judge import grade  # here, since it imports torch
+
+            progress = (lambda done, total: tell(problem, done, total)) if tell else None
+            report = grade(submission, problem, tell=progress)
+            store.remember(submission, report, kept)
+        return report
+    except SubmissionError as error:
+        return error
+
+
+def _submission(notebook: Path) -> Submission:
+    """The half of a notebook that counts, both halves being in step afterwards."""
+    try:
+        said = pair.bring_in_step(notebook)
+    except (FileNotFoundError, pair.Unreadable, OSError):
+        return read_pair(notebook)  # which says in its own words what is wrong
+    submission = read(notebook) if notebook.exists() else read_pair(notebook)
+    submission.notices += [said] if said else []
+    return submission
+
+
+def print_reports(found: dict[str, Report | SubmissionError], console: Console, kept: Path = store.FOLDER) -> None:
+    """The course in one picture, the first failure with the next hint, and the one next step."""
+    reports = [report for report in found.values() if isinstance(report, Report)]
+    for error in found.values():
+        if isinstance(error, SubmissionError):
+            console.print(f"\n{error}", style="red", markup=False)
+    if reports:
+        console.print()
+        print_course(reports, console, hint=store.next_hint(current(reports), kept))
