@@ -1,6 +1,6 @@
-"""The quiz, and the data that the notebooks share: what the source says and what is true, and the bibliography.
+"""The quiz, and the data that the notebooks share: what the article says and what is true, and the bibliography.
 
-    quiz.items(topic="lora")        the questions, as data
+    quiz.items(topic="lora")        the questions, as data; see quiz.bank.items for how to choose
     quiz.grade(item, answer)        what an answer is worth; see quiz.grading for the forms and for partial credit
     quiz.show(topic="lora")         the questions in a notebook
     python -m quiz                  the questions in a terminal

@@ -1,6 +1,6 @@
 """The quiz in a terminal.
 
-    python -m quiz            ask; --topic, --level, --count, --seed and --exam choose what and how
+    python -m quiz            ask; --topic, --level, --article, --count, --seed and --exam choose what and how
     python -m quiz --resume   go on where the last round was left
     python -m quiz review     ask what is due today
     python -m quiz stats      progress by topic
@@ -39,8 +39,13 @@ def _parser() -> argparse.ArgumentParser:
         help="review: what is due today; stats: progress; export: the questions as data; lint: check their craft; "
         "without a command, questions are asked",
     )  # fmt: skip
+    levels = "; ".join(f"{level}: {meaning}" for level, meaning in bank.LEVELS.items())
     parser.add_argument("--topic", choices=bank.TOPICS, help="only questions of this topic")
-    parser.add_argument("--level", choices=bank.LEVELS, help="only questions of this level")
+    parser.add_argument("--level", choices=bank.LEVELS, help=f"only questions of this level ({levels})")
+    parser.add_argument(
+        "--article", action="store_true",
+        help="questions about the errors of the article that the course corrects, which no interviewer asks",
+    )  # fmt: skip
     parser.add_argument("--count", type=_count, default=ROUND, metavar="N", help="how many (default %(default)s)")
     parser.add_argument("--seed", type=int, metavar="N", help="the same seed, the same questions in the same order")
     parser.add_argument("--exam", action="store_true", help="what was right is told at the end")
@@ -64,10 +69,11 @@ def _ask(options) -> int:
             return 0
         session, plan = left
     else:
-        plan = terminal.plan(
-            options.topic, options.level, options.count, options.seed, options.exam, kept.attempts()
-        )
+        attempts, about = kept.attempts(), "article" if options.article else "interview"
+        plan = terminal.plan(options.topic, options.level, options.count, options.seed, options.exam, attempts, about)
         session = kept.begin(plan)
+        if words := terminal.opening(plan, options.count, attempts):
+            screen.say(words)
     terminal.run(screen, kept, session, plan)
     return 0
 

@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass
 from random import Random
 
-from quiz.bank import Item
-from quiz.grading import BadAnswer
-from quiz.register import claims, sources
+from quiz.bank import TOPICS, Item
+from quiz.grading import BadAnswer, Grade, key_of, right_answer
+from quiz.register import claims, link, sources
 
 LETTERS = "abcdefghij"
 
@@ -18,8 +18,11 @@ HOW = {
     "prints": "Type what is printed.",
     "ordering": "Type the letters in the right order, the first step first.",
     "matching": "Type one letter for each number, in the order of the numbers.",
-    "open": "Answer in your own words (one line), then compare with the key points.",
+    "open": "Answer in your own words, in as many lines as you like. An empty line ends your answer. "
+    "Then compare it with the key points.",
 }
+# A fraction without a unit has one meaning here.
+HOW_PER_CENT = "Type a number (%). Forms such as 57.5, 57.5 % or 23/40 are read."
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,14 @@ class Question:
 
     @property
     def how(self) -> str:
-        return HOW[self.item.kind].format(unit=getattr(self.item, "unit", ""))
+        unit = getattr(self.item, "unit", "")
+        return HOW_PER_CENT if unit == "%" else HOW[self.item.kind].format(unit=unit)
+
+    @property
+    def sort(self) -> str:
+        """Topic and level, as they stand above the question."""
+        about = ", about the article" if self.item.about == "article" else ""
+        return f"{TOPICS[self.item.topic]}, {self.item.level}{about}"
 
 
 def question(item: Item, seed: int = 0) -> Question:
@@ -102,12 +112,66 @@ def _place(token: str, count: int) -> int:
     raise BadAnswer(f"{token[:20]!r} is none of the letters a to {LETTERS[count - 1]}.")
 
 
-# --- what to read again -------------------------------------------------------------------------
+# --- what is told after an answer ---------------------------------------------------------------
+
+
+def verdict(result: Grade) -> str:
+    """The verdict as a sentence, with the share of a partly right answer."""
+    share = f" ({result.score:.0%})" if 0 < result.score < 1 else ""
+    return f"{result.verdict.capitalize()}{share}."
+
+
+def in_words(asked: Question, answer) -> list[tuple[str, str]]:
+    """An answer, right or wrong, row by row: what stood in front of it when it was shown, and its text."""
+    item, letters = asked.item, {index: letter for letter, index in zip(LETTERS, asked.order)}
+    match item.kind:
+        case "single":
+            return [(letters[answer], item.options[answer].text)]
+        case "multiple":
+            return [(letters[index], item.options[index].text) for index in asked.order if index in answer]
+        case "ordering":
+            return [(letters[index], item.steps[index]) for index in answer]
+        case "matching":
+            return [
+                (f"{number} {letters[index]}", f"{left}: {item.pairs[index][1]}")
+                for number, (left, index) in enumerate(zip(asked.left, answer), 1)
+            ]
+        case "open":
+            return [("", f"{len(answer)} of {len(item.rubric)} key points")]
+    return [("", str(answer))]
+
+
+def key(asked: Question) -> list[tuple[str, str]]:
+    """The right answer, row by row in the same way."""
+    if asked.choices:
+        return in_words(asked, right_answer(asked.item))
+    if asked.item.kind == "open":
+        return [("", point) for point in asked.item.rubric]
+    return [("", key_of(asked.item))]
+
+
+def replies(asked: Question, result: Grade) -> list[tuple[str, str]]:
+    """What the answer reveals. Where several options may be chosen, the letter of the option stands in front."""
+    letters = {}
+    if asked.item.kind == "multiple":
+        letters = {asked.item.options[index].reply: letter for letter, index in zip(LETTERS, asked.order)}
+    rows = [(letters.get(reply, ""), reply) for reply in result.replies]
+    return sorted(rows, key=lambda row: row[0] or "z")  # what is said of no option comes last
+
+
+def proof(item: Item) -> list[tuple[str, str]]:
+    """Where the answer is proved, each place as a title and a link from beside the notebooks.
+
+    The place is the notebook's cell. Where no cell can prove the answer, or the notebook is not there, the sources are.
+    """
+    if link(item.cell):
+        notebook, section = claims()[item.cell]
+        return [(f"{notebook}, “{section}”", link(item.cell))]
+    return [(sources()[key].title, sources()[key].link) for key in item.sources]
 
 
 def reading(item: Item) -> str:
-    """Where the answer is proved: notebook, heading and cell. Where no cell can prove it, the sources."""
-    if item.cell:
-        notebook, heading = claims().get(item.cell, ("", ""))
-        return f"notebooks/{notebook}, “{heading}”, cell {item.cell}" if notebook else f"cell {item.cell}"
-    return "; ".join(f"{sources()[key].title} ({sources()[key].link})" for key in item.sources)
+    """The same as one line of text."""
+    if link(item.cell):
+        return f"notebooks/{link(item.cell)}, “{claims()[item.cell][1]}”"
+    return "; ".join(f"{title} ({address})" for title, address in proof(item))

@@ -22,7 +22,12 @@ TOPICS = {
     "code": "Reading code",
 }
 NO_QUESTIONS = "This copy of the course has no questions."
-LEVELS = ("screening", "on-site", "expert")
+# Each level, and what it stands for.
+LEVELS = {
+    "screening": "the first call, where short answers are enough",
+    "on-site": "the interview itself",
+    "expert": "what specialists are asked",
+}
 
 
 class Strict(BaseModel):
@@ -100,6 +105,7 @@ class Base(Strict):
     errata: tuple[str, ...] = ()
     sources: tuple[str, ...] = Field(min_length=1)
     cell: str = ""
+    about: Literal["interview", "article"] = "interview"
 
 
 class Choice(Base):
@@ -238,12 +244,22 @@ def read_topic(topic: str, folder=None) -> dict[str, Item]:
     return found
 
 
-def items(topic: str | None = None, level: str | None = None) -> list[Item]:
-    """The items of a topic and a level, in the order of the files. ValueError if there is no such topic or level."""
-    for name, value, known in (("topic", topic, TOPICS), ("level", level, LEVELS)):
+def items(topic: str | None = None, level: str | None = None, about: str | None = None) -> list[Item]:
+    """The items of a topic and a level, in the order of the files; with `about` only those of one kind.
+
+    about: "interview", what an interviewer may ask, or "article", the errors of the article that the course corrects.
+
+    Raises:
+        ValueError: there is no such topic, level or kind.
+    """
+    wanted = {"topic": (topic, TOPICS), "level": (level, LEVELS), "about": (about, ("interview", "article"))}
+    for name, (value, known) in wanted.items():
         if value is not None and value not in known:
             raise ValueError(f"there is no {name} {value!r}; there are {', '.join(known)}")
-    return [i for i in _all().values() if topic in (None, i.topic) and level in (None, i.level)]
+    return [
+        item for item in _all().values()
+        if all(value in (None, getattr(item, name)) for name, (value, _) in wanted.items())
+    ]  # fmt: skip
 
 
 def item(name: str) -> Item:

@@ -4,7 +4,7 @@ An answer is plain data, by kind:
 
     single     the index of an option
     multiple   a set or list of indices of options
-    numeric    a number, or a text such as "14.1 GB", "57.5 %", "2/3" or "18.9 million"
+    numeric    a number in the item's unit, or a text such as "14.1 GB", "57.5 %", "2/3" or "18.9 million"
     prints     the text
     ordering   the indices of the steps, in the learner's order
     matching   for each left side the index of the right side
@@ -58,6 +58,24 @@ def grade(item: Item, answer) -> Grade:
     return GRADERS[item.kind](item, answer)
 
 
+def right_answer(item: Item):
+    """The right answer as data, in the form that `grade` takes."""
+    match item.kind:
+        case "single":
+            return next(index for index, option in enumerate(item.options) if option.right)
+        case "multiple":
+            return [index for index, option in enumerate(item.options) if option.right]
+        case "numeric":
+            return item.value
+        case "prints":
+            return item.output
+        case "ordering":
+            return list(range(len(item.steps)))
+        case "matching":
+            return list(range(len(item.pairs)))
+    return list(range(len(item.rubric)))
+
+
 def key_of(item: Item) -> str:
     """The right answer in words."""
     match item.kind:
@@ -105,10 +123,11 @@ def _numeric(item, answer) -> Grade:
             return Grade(0.0, (slip.reply,), key_of(item))
     if _close(value, item.value, item.tolerance):
         return Grade(1.0, (), key_of(item))
+    read = f"The unit is {item.unit}; your answer was read as {readable(value)}."
     for power, name in _FACTORS:
         if _close(value, item.value * power, item.tolerance):
-            return Grade(0.0, (f"The digits are right; the answer is off by a factor of {name}. The unit is {item.unit}.",), key_of(item))
-    return Grade(0.0, (), key_of(item))
+            return Grade(0.0, (f"The digits are right; the answer is off by a factor of {name}. {read}",), key_of(item))
+    return Grade(0.0, (read,), key_of(item))
 
 
 def _prints(item, answer) -> Grade:
@@ -167,8 +186,14 @@ _BYTES = {
 }  # fmt: skip
 
 
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?"
+
+
 def number(answer, unit: str) -> float:
-    """Reads a number in the item's unit. Decimal point; commas and blanks may part thousands."""
+    """Reads a number in the item's unit. Decimal point; commas and blanks may part thousands.
+
+    A fraction alone is a share: 1/4 is 25 where the unit is %. With a unit behind it, it is in that unit.
+    """
     if isinstance(answer, bool) or answer is None:
         raise BadAnswer("type a number")
     if isinstance(answer, (int, float)):
@@ -179,7 +204,7 @@ def number(answer, unit: str) -> float:
     text = re.sub(r"(?<=\d)[,_ '](?=\d{3}(?!\d))", "", text)
     if re.search(r"\d,\d", text):
         raise BadAnswer(f"{answer!r} has a comma: write decimals with a point, and thousands as 1,000")
-    found = re.fullmatch(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)(?:\s*/\s*(\d+\.?\d*))?\s*(.*)", text)
+    found = re.fullmatch(rf"({_NUMBER})(?:\s*/\s*({_NUMBER}))?\s*(.*)", text)
     if not found:
         raise BadAnswer(f"{str(answer)[:40]!r} is not a number; for example 14.1, 57.5 %, 2/3, 18.9 million or 1e-4")
     value = float(found[1])
@@ -187,7 +212,9 @@ def number(answer, unit: str) -> float:
         if not float(found[2]):
             raise BadAnswer("a division by zero has no value")
         value /= float(found[2])
-    value *= _multiple_of(found[3].strip(), unit)
+    suffix = found[3].strip()
+    is_share = found[2] and not suffix and unit == "%"
+    value *= 100 if is_share else _multiple_of(suffix, unit)
     if not math.isfinite(value):
         raise BadAnswer("type a finite number")
     return value
@@ -196,21 +223,26 @@ def number(answer, unit: str) -> float:
 def _multiple_of(suffix: str, unit: str) -> float:
     """What the words behind a number multiply it by, to be in the unit of the item."""
     own = unit.lower()
-    if suffix in ("", own, own.rstrip("s")):
+    if not suffix or _names(suffix, own):
         return 1
     if own in _BYTES and suffix in _BYTES:
         return _BYTES[suffix] / _BYTES[own]
     if suffix in ("%", "percent", "per cent"):
         if own == "%":
             return 1
-        if own.startswith(("share", "factor")):
+        if own.startswith(("share", "factor", "times")):
             return 0.01
     first, _, rest = suffix.partition(" ")
-    if first in _MULTIPLES and rest in ("", own, own.rstrip("s")) and own not in _BYTES:
+    if first in _MULTIPLES and own not in _BYTES and (not rest or _names(rest, own)):
         return _MULTIPLES[first]
     if suffix in ("x", "×", "times", "-fold", "fold") and own.startswith(("factor", "times")):
         return 1
     raise BadAnswer(f"the unit {suffix!r} does not fit: the unit is: {unit}")
+
+
+def _names(words: str, unit: str) -> bool:
+    """Whether these words are the unit, or how it begins: “parameter” for parameters, “nats” for nats per token."""
+    return words in (unit, unit.rstrip("s")) or unit.startswith(f"{words} ")
 
 
 def _close(value: float, target: float, tolerance: float) -> bool:

@@ -17,6 +17,7 @@ ABSOLUTE = re.compile(
 )
 NEGATION = re.compile(r"\b(not|never|except|no longer|cannot|false|incorrect)\b|n't\b")
 EMPTY_STEM = re.compile(r"\b(the following|of these|of those|below)\b|(:|…|\.\.\.)\s*$", re.I)
+ARTICLE = re.compile(r"\b(the|this|that) (article|source)\b", re.I)
 TASK = re.compile(r"(\?|\.)[”\"]?$")
 
 
@@ -80,7 +81,19 @@ def has_options_of_one_grammar(item: Item) -> list[str]:
     return words
 
 
-RULES = [stands_alone, emphasises_negation, has_honest_options, has_options_alike, has_options_of_one_grammar]
+def keeps_the_article_apart(item: Item) -> list[str]:
+    """A question for interviews can be understood by someone who never heard of the article."""
+    texts = [item.stem, item.explanation, *_texts(item)]
+    texts += [slip.reply for slip in (*getattr(item, "options", ()), *getattr(item, "slips", ()))]
+    if item.about == "interview" and any(map(ARTICLE.search, texts)):
+        return ['it speaks of the article: word it without, or set about = "article"']
+    return []
+
+
+RULES = [
+    stands_alone, emphasises_negation, has_honest_options, has_options_alike, has_options_of_one_grammar,
+    keeps_the_article_apart,
+]  # fmt: skip
 
 
 # --- the whole bank -----------------------------------------------------------------------------

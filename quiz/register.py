@@ -1,4 +1,7 @@
-"""The register of errata and the bibliography: data in `bank/`, read once, checked, and drawn as tables."""
+"""The register of errata and the bibliography: data in `bank/`, read once, checked, and drawn as tables.
+
+And the places of the claims: the cells of the notebooks that prove an answer, and the links that lead to them.
+"""
 
 import html
 import re
@@ -40,7 +43,7 @@ class Source(BaseModel):
 
 
 class Erratum(BaseModel):
-    """One statement of the source, in paraphrase, and what is true. The fields are explained in errata.toml."""
+    """One statement of the article, in paraphrase, and what is true. The fields are explained in errata.toml."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -62,29 +65,13 @@ def sources() -> dict[str, Source]:
 
 @cache
 def errata() -> dict[str, Erratum]:
-    """Every statement of the source that was judged, by id."""
+    """Every statement of the article that was judged, by id."""
     found = read("errata.toml", Erratum.model_validate)
     for name, erratum in found.items():
         for key in erratum.sources:
             if key not in sources():
                 raise Broken(f"errata.toml, [{name}], sources: there is no {key!r} in sources.toml")
     return found
-
-
-@cache
-def claims() -> dict[str, tuple[str, str]]:
-    """For each claim cell its notebook, without the ending, and the heading above it."""
-    places = {}
-    for path in sorted(NOTEBOOKS.glob("*.md")):
-        heading, in_code = "", False
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if line.startswith("```"):
-                in_code = not in_code
-                for claim in re.findall(r'"(claim:[^"]+)"', line):
-                    places[claim] = path.stem, heading
-            elif line.startswith("#") and not in_code:
-                heading = line.strip("# ")
-    return places
 
 
 def read(name: str, validate: Callable[[dict], T], folder: Path | None = None, **fixed: str) -> dict[str, T]:
@@ -111,14 +98,52 @@ def read(name: str, validate: Callable[[dict], T], folder: Path | None = None, *
     return entries
 
 
+# --- claims: the cells that prove an answer -----------------------------------------------------
+
+
+@cache
+def claims() -> dict[str, tuple[str, str]]:
+    """For each claim cell its notebook, without the ending, and the title of its section."""
+    places = {}
+    for path in sorted(NOTEBOOKS.glob("*.md")):
+        section, in_code = "", False
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if line.startswith("```"):
+                in_code = not in_code
+                for claim in re.findall(r'"(claim:[^"]+)"', line):
+                    places[claim] = path.stem, section
+            elif line.startswith("#") and not in_code and not line.startswith("###### claim-"):
+                section = line.strip("# ")
+    return places
+
+
+def anchor(claim: str) -> str:
+    """The heading that stands above a claim's cell: “claim-lora-update_has_rank_r” for “claim:lora.update_has_rank_r”.
+
+    It holds nothing but small letters, digits, - and _, so it is its own address: JupyterLab, VS Code and GitHub
+    change other characters, each in its own way.
+    """
+    return claim.replace(":", "-").replace(".", "-")
+
+
+def link(claim: str) -> str:
+    """The address of a claim's cell, as another notebook links to it. Empty if no notebook here holds the cell."""
+    return f"{claims()[claim][0]}.ipynb#{anchor(claim)}" if claim in claims() else ""
+
+
 # --- tables -------------------------------------------------------------------------------------
 
 
 class Table:
-    """Rows under headings: HTML where that is shown, else text."""
+    """Rows under headings: HTML where that is shown, else text.
 
-    def __init__(self, headings: list[str], rows: list[list[str]], links: dict[str, str]):
-        self.headings, self.rows, self.links = headings, rows, links
+    Args:
+        links: the address of each key that stands in brackets in a cell.
+        summary: if there is one, HTML shows this line, and the table when the reader unfolds it.
+    """
+
+    def __init__(self, headings: list[str], rows: list[list[str]], links: dict[str, str], summary: str = ""):
+        self.headings, self.rows, self.links, self.summary = headings, rows, links, summary
 
     def __repr__(self) -> str:
         return "\n\n".join(
@@ -131,38 +156,38 @@ class Table:
             text = "".join(
                 f"<code>{part.replace('_', '_<wbr>')}</code>" if i % 2 else part for i, part in enumerate(parts)
             )
-            for key, link in self.links.items():
-                text = text.replace(f"[{key}]", f'<a href="{html.escape(link)}">{key}</a>')
+            for key, address in self.links.items():
+                shown = key.replace("_", "_<wbr>")
+                text = text.replace(f"[{key}]", f'<a href="{html.escape(address)}">{shown}</a>')
             return f'<td style="{style}">{text}</td>'
 
         head = "".join(f'<th style="text-align: left">{html.escape(heading)}</th>' for heading in self.headings)
         first = "text-align: left; vertical-align: top; white-space: nowrap"  # ids and keys stay in one piece
         body = "\n".join(f"<tr>{cell(row[0], first)}{''.join(map(cell, row[1:]))}</tr>" for row in self.rows)
-        return f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>"
+        table = f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>"
+        if not self.summary:
+            return table
+        return f"<details><summary>{html.escape(self.summary)}</summary>\n{table}\n</details>"
 
 
 def errata_table(*topics: str) -> Table:
-    """What the source says on these topics, and what is true. ValueError if there is no such topic."""
+    """What the article says on these topics, and what is true, folded. ValueError if there is no such topic."""
     known = {erratum.topic for erratum in errata().values()}
     for topic in topics:
         if topic not in known:
             raise ValueError(f"there is no topic {topic!r}; there are {', '.join(sorted(known))}")
-    rows = []
+    rows, links = [], {key: source.link for key, source in sources().items()}
     for name, erratum in errata().items():
         if erratum.topic in topics:
+            shown = erratum.cell.removeprefix("claim:")
+            if link(erratum.cell):
+                shown = f"{claims()[erratum.cell][0][:2]} {shown}"  # the number of the notebook
+                links[shown] = link(erratum.cell)
+                shown = f"[{shown}]"
             cited = " ".join(f"[{key}]" for key in erratum.sources)
-            rows.append([name, erratum.claim, erratum.verdict, erratum.correction, _shown(erratum.cell), cited])
-    used = {key: source.link for key, source in sources().items()}
-    used |= {notebook[:2]: f"{notebook}.ipynb" for notebook, _ in claims().values()}
-    return Table(["id", "the source says", "verdict", "what is true", "cell that shows it", "sources"], rows, used)
-
-
-def _shown(cell: str) -> str:
-    """A claim cell with the number of its notebook: “[06] `sft.…`”."""
-    if not cell:
-        return ""
-    notebook = f"[{claims()[cell][0][:2]}] " if cell in claims() else ""
-    return f"{notebook}`{cell.removeprefix('claim:')}`"
+            rows.append([name, erratum.claim, erratum.verdict, erratum.correction, shown, cited])
+    headings = ["id", "the article says", "verdict", "what is true", "cell that shows it", "sources"]
+    return Table(headings, rows, links, f"{len(rows)} statements of the article, and what is true: click to unfold")
 
 
 CHECKED = {

@@ -1,9 +1,11 @@
 """The quiz in a terminal: plain lines, in any width, where words carry what colours show."""
 
 import signal
+import textwrap
 from collections import defaultdict
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from random import Random, SystemRandom
 
 from rich.console import Console
@@ -14,6 +16,7 @@ from quiz.grading import BadAnswer, Grade, grade
 
 LEAVE = ("quit", "exit")
 INDENT = "   "
+_wrap = partial(textwrap.wrap, break_long_words=False, break_on_hyphens=False)
 
 
 class Terminal:
@@ -23,12 +26,12 @@ class Terminal:
         self.console = console or Console(highlight=False)
 
     def say(self, text: str = "", style: str = "", indent: str = "", label: str = "") -> None:
-        """A paragraph, wrapped, with a hanging indent behind its label."""
+        """A paragraph, wrapped, with a hanging indent behind its label. No word is cut: a link must stay whole."""
         width = max(20, min(self.console.width, 100) - len(indent) - len(label))
-        lines = Text(text, style=style).wrap(self.console, width) or [Text("")]
-        for number, line in enumerate(lines):
-            line.rstrip()
-            self.console.print(Text(indent + (label if number == 0 else " " * len(label))) + line, soft_wrap=True)
+        lines = [part for line in text.splitlines() for part in _wrap(line, width) or [""]]
+        for number, line in enumerate(lines or [""]):
+            start = indent + (label if number == 0 else " " * len(label))
+            self.console.print(Text(start) + Text(line, style=style), soft_wrap=True)
 
     def code(self, text: str) -> None:
         for line in text.strip("\n").splitlines():
@@ -45,20 +48,36 @@ class Terminal:
 # --- choosing -----------------------------------------------------------------------------------
 
 
-def plan(topic: str | None, level: str | None, count: int, seed: int | None, exam: bool, attempts) -> dict:
+def plan(
+    topic: str | None, level: str | None, count: int, seed: int | None, exam: bool, attempts, about: str = "interview"
+) -> dict:
     """Which items are asked, in which order. With a seed it depends on the seed alone; without, unanswered ones come first.
 
     Raises:
-        ValueError: no item is of this topic and level.
+        ValueError: no item is of this topic, this level and this kind.
     """
-    found = [item.id for item in bank.items(topic, level)]
+    found = [item.id for item in bank.items(topic, level, about)]
     if not found:
-        raise ValueError(f"there is no question of topic {topic!r} and level {level!r}")
+        chosen = {"about the article": about == "article", f"of topic {topic}": topic, f"of level {level}": level}
+        words = " and ".join(word for word, is_chosen in chosen.items() if is_chosen)
+        raise ValueError(f"There is no question {words}. Leave out one of the choices.")
     answered = set() if seed is not None else {attempt.item for attempt in attempts}
     seed = SystemRandom().randrange(10**6) if seed is None else seed
     Random(seed).shuffle(found)
     found.sort(key=answered.__contains__)
     return {"items": found[:count], "seed": seed, "exam": exam}
+
+
+def opening(planned: dict, count: int, attempts) -> str:
+    """What is said before the first question: that there are fewer than were asked for, or that none is new."""
+    names = planned["items"]
+    one = len(names) == 1
+    words = []
+    if len(names) < count:
+        words.append("There is 1 question of this kind." if one else f"There are {len(names)} questions of this kind.")
+    if {attempt.item for attempt in attempts}.issuperset(names):
+        words.append("You have answered it before." if one else "You have answered all of them before.")
+    return " ".join(words)
 
 
 def review_plan(attempts, count: int, at: datetime) -> dict:
@@ -95,9 +114,10 @@ def run(terminal: Terminal, kept: store.Store, session: int, planned: dict) -> N
     if planned["exam"]:
         for attempt in (a for a in kept.attempts(session) if a.item in known):
             item = bank.item(attempt.item)
-            show(terminal, asking.question(item, planned["seed"]), "Exam")
-            terminal.say(f"Your answer: {_in_words(item, attempt.answer)}")
-            feedback(terminal, asking.question(item, planned["seed"]), grade(item, attempt.answer))
+            asked = asking.question(item, planned["seed"])
+            show(terminal, asked, "Exam")
+            _tell(terminal, "Your answer:", asking.in_words(asked, attempt.answer))
+            feedback(terminal, asked, grade(item, attempt.answer))
     summary(terminal, kept.attempts(session))
 
 
@@ -117,7 +137,7 @@ def _unbroken():
 def show(terminal: Terminal, asked: asking.Question, heading: str) -> None:
     item = asked.item
     terminal.say()
-    terminal.say(f"{heading}. {bank.TOPICS[item.topic]}, {item.level}.", "bold")
+    terminal.say(f"{heading}. {asked.sort}.", "bold")
     terminal.say(item.stem)
     if item.code:
         terminal.say()
@@ -139,13 +159,24 @@ def pose(terminal: Terminal, asked: asking.Question, heading: str) -> tuple[Grad
     terminal.say(asked.how, "dim")
     while True:
         try:
-            answer = asking.understand(asked, terminal.ask("Your answer: "))
+            answer = asking.understand(asked, _typed(terminal, asked))
             if asked.item.kind == "open":
                 answer = _marked(terminal, asked)
             return grade(asked.item, answer), answer
         except BadAnswer as error:
             words = str(error)
             terminal.say(words[:1].upper() + words[1:].rstrip(".") + ". (“quit” stops; your answers are kept.)")
+
+
+def _typed(terminal: Terminal, asked: asking.Question) -> str:
+    """What the person answers: a line, and for an open question more lines, up to an empty one or the end of input."""
+    lines = [terminal.ask("Your answer: ")]
+    try:
+        while asked.item.kind == "open" and lines[-1].strip():
+            lines.append(terminal.ask("More, or Enter to end: "))
+    except EOFError:
+        pass
+    return "\n".join(lines)
 
 
 def _marked(terminal: Terminal, asked: asking.Question) -> list[int]:
@@ -165,29 +196,22 @@ STYLES = {"right": "bold green", "partly right": "bold yellow", "not right": "bo
 def feedback(terminal: Terminal, asked: asking.Question, result: Grade) -> None:
     """The verdict in words, what the answer reveals, the key, why, and where it is proved."""
     terminal.say()
-    partly = f" ({result.score:.0%})" if 0 < result.score < 1 else ""
-    terminal.say(result.verdict.capitalize() + partly + ".", STYLES[result.verdict])
-    for reply in result.replies:
-        terminal.say(reply)
+    terminal.say(asking.verdict(result), STYLES[result.verdict])
+    for letter, reply in asking.replies(asked, result):
+        terminal.say(reply, label=f"{letter}  " if letter else "")
     if not result.right and asked.item.kind != "open":
-        terminal.say(f"Answer: {result.key}")
+        _tell(terminal, "Answer:", asking.key(asked))
     terminal.say(asked.item.explanation)
     terminal.say(f"Proof: {asking.reading(asked.item)}", "dim")
 
 
-def _in_words(item, answer) -> str:
-    match item.kind:
-        case "single":
-            return item.options[answer].text
-        case "multiple":
-            return "; ".join(item.options[index].text for index in answer)
-        case "ordering":
-            return "; ".join(item.steps[index] for index in answer)
-        case "matching":
-            return "; ".join(f"{left}: {item.pairs[index][1]}" for (left, _), index in zip(item.pairs, answer))
-        case "open":
-            return f"{len(answer)} of {len(item.rubric)} key points"
-    return str(answer)
+def _tell(terminal: Terminal, heading: str, rows: list[tuple[str, str]]) -> None:
+    """An answer behind its heading; below it, if it has several rows. The letters are those of the question."""
+    if len(rows) > 1:
+        terminal.say(heading)
+    for label, text in rows:
+        start = INDENT if len(rows) > 1 else f"{heading} "
+        terminal.say(text, label=start + (f"{label}  " if label else ""))
 
 
 # --- summaries ----------------------------------------------------------------------------------
@@ -214,16 +238,21 @@ def summary(terminal: Terminal, attempts) -> None:
 
 
 def stats(terminal: Terminal, attempts, at: datetime) -> None:
-    """Progress by topic: what was right at the last attempt, as bars and in numbers."""
+    """Progress by topic: what was right at the last attempt, as bars and in numbers.
+
+    Questions about the article have a line of their own, once one of them was answered.
+    """
     if not attempts:
         terminal.say("Nothing was answered yet. Begin with: python -m quiz")
         return
     last = {attempt.item: attempt for attempt in attempts}
     waiting = set(store.due(attempts, at))
-    width = max(map(len, bank.TOPICS.values()))
+    groups = {title: bank.items(topic, about="interview") for topic, title in bank.TOPICS.items()}
+    if any(item.id in last for item in bank.items(about="article")):
+        groups["About the article"] = bank.items(about="article")
+    width = max(map(len, groups))
     terminal.say("Right at the last attempt (#), answered otherwise (-), not yet asked (.)", "bold")
-    for topic, title in bank.TOPICS.items():
-        items = bank.items(topic)
+    for title, items in groups.items():
         met = [last[item.id] for item in items if item.id in last]
         right = sum(attempt.score == 1 for attempt in met)
         bar = "#" * right + "-" * (len(met) - right) + "." * (len(items) - len(met))
@@ -235,12 +264,11 @@ def stats(terminal: Terminal, attempts, at: datetime) -> None:
 
 
 def line(attempts, at: datetime) -> str:
-    """The quiz in one line."""
-    total = len(bank.items())
-    known = {item.id for item in bank.items()}
-    last = {attempt.item: attempt for attempt in attempts if attempt.item in known}
-    if not last:
-        return f"Quiz: none of {total} questions answered yet. Begin with make quiz."
+    """The quiz in one line: the interview questions, and what a review would ask today."""
+    served = {item.id for item in bank.items(about="interview")}
+    last = {attempt.item: attempt for attempt in attempts if attempt.item in served}
+    waiting = len(review_plan(attempts, len(attempts), at)["items"]) if attempts else 0
     right = sum(attempt.score == 1 for attempt in last.values())
-    waiting = sum(name in last for name in store.due(attempts, at))
-    return f"Quiz: {len(last)} of {total} questions answered, {right} right, {waiting} due today."
+    if not last and not waiting:
+        return f"Quiz: none of {len(served)} questions answered yet. Begin with make quiz."
+    return f"Quiz: {len(last)} of {len(served)} questions answered, {right} right, {waiting} due today."

@@ -17,6 +17,28 @@ function marked(text) {
   return text.split("`").map((part, place) => (place % 2 ? make("code", {}, part) : part));
 }
 
+// Where the answer is proved: a cell of a notebook, or sources in the internet.
+function proof({ places, folder }) {
+  const links = places.map(({ title, link }) => {
+    const attributes = { href: link, target: "_blank", rel: "noopener", ...jupyterLab(`${folder}/${link}`) };
+    return make("a", attributes, ...marked(title));
+  });
+  return make("p", { class: "dim" }, "Proof: ", ...links.flatMap((link, place) => (place ? ["; ", link] : [link])));
+}
+
+// A browser that follows a link to a notebook opens it in a new page, at its top. JupyterLab has a command that opens
+// it beside this one, at the heading; these attributes call it. Other hosts do not have it, and follow the link.
+function jupyterLab(file) {
+  const root = JSON.parse(document.getElementById("jupyter-config-data")?.textContent ?? "{}").serverRoot?.replaceAll("\\", "/");
+  const [path, id] = file.split("#");
+  if (!id || !root || !path.startsWith(`${root}/`)) return {};
+  const place = { path: path.slice(root.length + 1), id: `#${id}` };
+  return {
+    "data-commandlinker-command": "rendermime:handle-local-link",
+    "data-commandlinker-args": JSON.stringify(place),
+  };
+}
+
 function fresh(name) {
   count += 1;
   return `quiz-${name}-${count}`;
@@ -153,7 +175,7 @@ function ask(question, send) {
       const paragraphs = [...lines, reply.remark].filter(Boolean).map((line) => make("p", {}, ...marked(line)));
       const progress = make("p", { class: "dim" }, reply.progress);
       const sign = make("span", { "aria-hidden": "true" }, `${reply.sign} `);
-      feedback.replaceChildren(make("p", { class: css }, sign, verdict), ...paragraphs, progress);
+      feedback.replaceChildren(make("p", { class: css }, sign, verdict), ...paragraphs, proof(reply.proof), progress);
     }
   };
   return { form, show };

@@ -15,7 +15,8 @@ from IPython import get_ipython
 from rich.console import Console
 
 from quiz import asking, bank, store, terminal
-from quiz.grading import BadAnswer, grade, key_of
+from quiz.grading import BadAnswer, grade
+from quiz.register import NOTEBOOKS
 
 # What to do, where it differs from the terminal.
 HOW = {
@@ -30,21 +31,22 @@ HERE = Path(__file__).parent
 
 
 def show(
-    topic: str | None = "lora", level: str | None = None, count: int | None = None, seed: int = 0
+    topic: str | None = None, level: str | None = None, count: int | None = None, seed: int = 0, article: bool = False
 ) -> "Quiz | Page":
-    """The questions of a topic and a level in a notebook, at most `count` of them.
+    """The questions of a topic and a level in a notebook, at most `count` of them. None stands for all.
 
+    With `article` they are the questions about the errors of the article that the course corrects. Else they are the others.
     The seed decides which are asked, in which order, and the order of their choices. Where a program runs the notebook
     and no person (nbconvert, nbval), this is the still page: a saved widget needs its kernel, and shows nothing later.
 
     Raises:
-        ValueError: there is no such topic or level, no question of both, or count is not 1 or more.
+        ValueError: there is no such topic or level, no question that fits, or count is not 1 or more.
     """
     if count is not None and (not isinstance(count, int) or count < 1):
         raise ValueError(f"count is {count!r}; a whole number from 1 on is wanted")
     if not bank.has_questions():
         return Page([])
-    names = terminal.plan(topic, level, count, seed, False, ())["items"]
+    names = terminal.plan(topic, level, count, seed, False, (), "article" if article else "interview")["items"]
     asked = [asking.question(bank.item(name), seed) for name in names]
     return Quiz(asked) if _someone_is_there() else Page(asked)
 
@@ -75,7 +77,8 @@ class Quiz(anywidget.AnyWidget):
 
         message: `number`, the place of the question; `answer`, a text or letters; for an open question also `marks`,
             the letters of the key points that were said, or None as long as they are not shown.
-        Returns: `number`, and one of `problem` (a sentence), `points` (the key points) or `lines` (the feedback).
+        Returns: `number`, and one of `problem` (a sentence), `points` (the key points) or `lines` (the feedback) with
+            `proof` (where to read).
         """
         number = message["number"]
         asked = self.asked[number]
@@ -95,6 +98,10 @@ class Quiz(anywidget.AnyWidget):
             "verdict": result.verdict,
             "sign": SIGNS[result.verdict],
             "lines": _feedback(asked, result),
+            "proof": {
+                "places": [{"title": title, "link": link} for title, link in asking.proof(asked.item)],
+                "folder": NOTEBOOKS.as_posix(),
+            },
             "remark": remark,
             "progress": self.progress,
         }
@@ -146,24 +153,13 @@ def _drawn(asked: asking.Question, number: int, count: int) -> dict:
 
 
 def _heading(asked: asking.Question, number: int, count: int) -> str:
-    return f"Question {number} of {count}. {bank.TOPICS[asked.item.topic]}, {asked.item.level}."
-
-
-class _Lines:
-    """Keeps what is said, so that notebook and terminal say the same."""
-
-    def __init__(self):
-        self.said = []
-
-    def say(self, text: str = "", style: str = "") -> None:
-        if text:
-            self.said.append(text)
+    return f"Question {number} of {count}. {asked.sort}."
 
 
 def _feedback(asked: asking.Question, result) -> list[str]:
-    lines = _Lines()
-    terminal.feedback(lines, asked, result)
-    return lines.said
+    """What the terminal says, without letters: the browser shows none."""
+    key = [] if result.right or asked.item.kind == "open" else [f"Answer: {result.key}"]
+    return [asking.verdict(result), *result.replies, *key, asked.item.explanation]
 
 
 # --- without a kernel ---------------------------------------------------------------------------
@@ -202,8 +198,9 @@ def _section(asked: asking.Question, heading: str) -> str:
         parts.append(_list(asked.choices, "lower-alpha"))
     if item.kind == "numeric":
         parts.append(f"<p>Unit: {_marked_up(item.unit)}</p>")
-    key = html.escape(key_of(item)).replace("\n", "<br>")
-    proof = _marked_up(asking.reading(item))
+    rows = [f"{label}. {text}" if label else text for label, text in asking.key(asked)]
+    key = html.escape("\n".join(rows)).replace("\n", "<br>")
+    proof = "; ".join(f'<a href="{html.escape(link)}">{_marked_up(title)}</a>' for title, link in asking.proof(item))
     parts.append(
         f"<details><summary>Answer</summary><p><strong>{key}</strong></p>"
         f"<p>{_marked_up(item.explanation)}</p><p>Proof: {proof}</p></details>"

@@ -14,20 +14,21 @@ from quiz.register import BANK, Broken, errata
 from tests.test_register import NOTEBOOKS, claims
 
 ITEMS = bank.items()
+ASKED = bank.items(about="interview")  # what one gets without asking for the article
 
 
 # --- coverage -----------------------------------------------------------------------------------
 
 
 def test_each_topic_has_its_share():
-    counts = Counter(item.topic for item in ITEMS)
-    assert len(ITEMS) >= 70
+    counts = Counter(item.topic for item in ASKED)
+    assert len(ASKED) >= 70
     assert counts["code"] >= 10 and all(counts[topic] >= 12 for topic in bank.TOPICS if topic != "code")
 
 
 def test_every_kind_and_level_is_there():
-    assert {item.kind for item in ITEMS} == {"single", "multiple", "numeric", "prints", "ordering", "matching", "open"}
-    assert {item.level for item in ITEMS} == set(bank.LEVELS)
+    assert {item.kind for item in ASKED} == {"single", "multiple", "numeric", "prints", "ordering", "matching", "open"}
+    assert {item.level for item in ASKED} == set(bank.LEVELS)
 
 
 def test_every_wrong_or_misleading_statement_has_an_item():
@@ -36,8 +37,8 @@ def test_every_wrong_or_misleading_statement_has_an_item():
 
 
 def test_every_misconception_is_a_wrong_answer_somewhere():
-    options = [option for item in ITEMS for option in getattr(item, "options", ())]
-    slips = [slip for item in ITEMS for slip in getattr(item, "slips", ())]
+    options = [option for item in ASKED for option in getattr(item, "options", ())]
+    slips = [slip for item in ASKED for slip in getattr(item, "slips", ())]
     assert len(bank.misconceptions()) == 40
     assert set(bank.misconceptions()) <= {one.belief for one in options + slips}
 
@@ -108,6 +109,7 @@ sources = ["lora"]
         ('["lora"]', '["nowhere"]', r"lora.toml, \[one\], sources: there is no 'nowhere'"),
         ('sources = ["lora"]', 'sources = ["lora"]\nerrata = ["A99-1"]', r"errata: there is no 'A99-1'"),
         ('"screening"', '"easy"', r"\[one\], single.level"),
+        ('"screening"', '"screening"\nabout = "weather"', r"\[one\], single.about: .*'interview' or 'article'"),
         ('kind = "single"', 'kind = "essay"', r"\[one\], entry: .*essay"),
         ('kind = "single"', 'kind = "single"\ncolour = 1', r"\[one\], single.colour"),
         ("[one]", "[one", "lora.toml cannot be read: .*line 2"),
@@ -119,9 +121,10 @@ def test_a_broken_bank_is_refused_by_file_item_and_field(tmp_path, old, new, wor
         bank.read_topic("lora", tmp_path)
 
 
-def test_the_same_bank_unbroken_is_read(tmp_path):
-    (tmp_path / "lora.toml").write_text(GOOD, encoding="utf-8")
-    assert list(bank.read_topic("lora", tmp_path)) == ["one"]
+def test_the_same_bank_unbroken_is_read_and_is_about_interviews_unless_it_says_otherwise(tmp_path):
+    for words, about in (("", "interview"), ('about = "article"\n', "article")):
+        (tmp_path / "lora.toml").write_text(GOOD + words, encoding="utf-8")
+        assert [(name, item.about) for name, item in bank.read_topic("lora", tmp_path).items()] == [("one", about)]
 
 
 def test_a_numeric_key_needs_a_formula_that_exists_and_fits(tmp_path):
@@ -139,6 +142,10 @@ unit = "GB"\ntolerance = 0.01\nexplanation = "So."\nsources = ["lora"]"""
 def test_items_are_chosen_by_topic_and_level_and_an_unknown_one_is_refused():
     assert {item.topic for item in quiz.items(topic="lora")} == {"lora"}
     assert {item.level for item in quiz.items(level="expert")} == {"expert"}
+    article = quiz.items(about="article")
+    assert {item.about for item in article} == {"article"} and len(article) + len(ASKED) == len(ITEMS)
+    with pytest.raises(ValueError, match="there is no about 'weather'; there are interview, article"):
+        quiz.items(about="weather")
     with pytest.raises(ValueError, match="there is no topic 'lore'; there are sft, peft"):
         quiz.items(topic="lore")
     with pytest.raises(ValueError, match="there is no item 'x'"):
@@ -151,6 +158,7 @@ def test_the_export_is_whole_and_follows_its_schema():
     assert [item["id"] for item in exported["items"]] == [item.id for item in ITEMS]
     numeric = next(item for item in exported["items"] if item["kind"] == "numeric")
     assert numeric["value"] == quiz.item(numeric["id"]).value
+    assert {item["about"] for item in exported["items"]} == {"interview", "article"}
 
 
 def test_every_file_of_the_bank_is_read():

@@ -4,7 +4,8 @@ import pytest
 
 import quiz
 from quiz import asking, bank
-from quiz.grading import BadAnswer, grade, number
+from quiz.grading import BadAnswer, grade, number, right_answer
+from quiz.register import sources
 
 
 def of(kind: str, least: int = 3):
@@ -13,19 +14,6 @@ def of(kind: str, least: int = 3):
 
 def _size(item) -> int:
     return len(getattr(item, "options", getattr(item, "steps", getattr(item, "pairs", getattr(item, "rubric", "xxx")))))
-
-
-def right_answer(item):
-    match item.kind:
-        case "single":
-            return next(index for index, option in enumerate(item.options) if option.right)
-        case "multiple":
-            return [index for index, option in enumerate(item.options) if option.right]
-        case "numeric":
-            return item.value
-        case "prints":
-            return item.output
-    return list(range(_size(item)))
 
 
 @pytest.mark.parametrize("item", bank.items(), ids=lambda item: item.id)
@@ -97,10 +85,35 @@ def test_a_number_off_by_a_power_is_told_so():
         ("18.9 million", "parameters", 18.9e6), ("1.5e9", "parameters", 1.5e9), ("112 GB", "GB", 112),
         ("112000 MB", "GB", 112), ("0.112 TB", "GB", 112), ("57.5 %", "%", 57.5), ("2/3", "share between 0 and 1", 2 / 3),
         ("67 %", "share between 0 and 1", 0.67), ("−3", "nats", -3), ("~ 14.1", "GB", 14.1), ("3x", "factor", 3),
+        ("10.8 nats", "nats per token", 10.8), ("8 share", "share between 0 and 1", 8), ("1e5 / 4e5", "factor", 0.25),
+        ("300 %", "times its right weight", 3), ("1 parameter", "parameters", 1),
     ],
 )  # fmt: skip
 def test_a_number_is_read_as_people_write_it(text, unit, value):
     assert number(text, unit) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    "text, unit, value",
+    [  # a fraction alone is a share, whatever the unit; a number alone is in the unit
+        ("102144/124647170", "%", 0.08195), ("102,144 / 124,647,170", "%", 0.08195), ("1/4", "%", 25),
+        ("0.082 %", "%", 0.082), ("0.082", "%", 0.082), ("1/4 %", "%", 0.25), ("8 per cent", "%", 8), ("0.0008", "%", 0.0008),
+        ("1/4", "share between 0 and 1", 0.25), ("8 %", "share between 0 and 1", 0.08), ("0.08", "share between 0 and 1", 0.08),
+        ("4/100 %", "share between 0 and 1", 0.0004), ("1/4", "GB", 0.25),
+    ],
+)  # fmt: skip
+def test_a_share_is_understood_with_and_without_per_cent(text, unit, value):
+    assert number(text, unit) == pytest.approx(value, rel=1e-3)
+
+
+def test_the_fraction_that_a_learner_types_is_right_and_a_bare_share_is_told_the_unit():
+    item = quiz.item("code-biases")
+    assert grade(item, "102144/124647170").right and grade(item, "0.082 %").right
+    assert grade(item, "0.00082").replies == (
+        "The digits are right; the answer is off by a factor of 100. The unit is %; your answer was read as 0.00082.",
+    )
+    assert grade(item, "5").replies == ("The unit is %; your answer was read as 5.",)
+    assert "2/3" not in asking.question(item).how and "23/40" in asking.question(item).how
 
 
 @pytest.mark.parametrize(
@@ -158,8 +171,30 @@ def test_steps_and_partners_are_not_shown_in_their_order(item):
         assert asking.question(item, seed).order != tuple(range(_size(item)))
 
 
-def test_what_to_read_is_a_notebook_with_heading_and_cell():
-    proved = next(item for item in bank.items("lora") if item.cell)
-    assert asking.reading(proved).startswith("notebooks/03_lora, “") and proved.cell in asking.reading(proved)
+def test_what_to_read_is_a_cell_of_a_notebook_or_else_the_sources():
+    proved = bank.item("lora-form")
+    place = "03_lora.ipynb#claim-lora-the_update_is_low_rank_the_weight_is_not"
+    assert asking.reading(proved).startswith(f"notebooks/{place}, “")
+    [(title, link)] = asking.proof(proved)
+    assert title.startswith("03_lora, “") and link == place
     cited = next(item for item in bank.items() if not item.cell)
-    assert "https://" in asking.reading(cited)
+    assert [link for _, link in asking.proof(cited)] == [sources()[key].link for key in cited.sources]
+    assert all(f"{title} ({link})" in asking.reading(cited) for title, link in asking.proof(cited))
+
+
+def test_where_the_notebook_is_not_there_the_sources_are_named():
+    elsewhere = bank.item("lora-form").model_copy(update={"cell": "claim:lora.gone"})
+    assert asking.reading(elsewhere) == f"{sources()['lora'].title} ({sources()['lora'].link})"
+
+
+def test_an_answer_in_words_has_the_letters_and_the_order_in_which_it_was_shown():
+    for kind in ("single", "multiple", "ordering", "matching"):
+        asked = asking.question(of(kind), 4)
+        shown = dict(zip(asking.LETTERS, asked.choices))
+        rows = asking.key(asked)
+        for label, text in rows:
+            letter = label.split()[-1]
+            assert shown[letter] == (text.split(": ", 1)[1] if kind == "matching" else text)
+        if kind in ("single", "multiple"):
+            assert [label for label, _ in rows] == sorted(label for label, _ in rows)
+        assert grade(asked.item, asking.understand(asked, " ".join(label.split()[-1] for label, _ in rows))).right

@@ -62,6 +62,13 @@ def test_an_option_gives_nothing_away(option, words):
     assert any(words in found for found in lint([single(options=(TRUE, wrong(option), wrong("the state")))]))
 
 
+@pytest.mark.parametrize("field", ["stem", "explanation"])
+def test_a_question_of_interviews_does_not_speak_of_the_article(field):
+    item = single().model_copy(update={field: "Why does the article freeze the wrong weights?"})
+    assert any("it speaks of the article" in found for found in lint([item]))
+    assert lint([item.model_copy(update={"about": "article"})]) == []
+
+
 def test_two_items_do_not_ask_the_same():
     found = lint([single(), single("What does LoRA write as a  product ?", name="two")])
     assert any("[two]: it asks the same as [one]" in words for words in found)

@@ -15,6 +15,7 @@ from grader.problems import ROOT
 from quiz import asking, bank, store, terminal
 from quiz.__main__ import main
 from quiz.grading import grade
+from quiz.register import link
 from tests.test_quiz_grading import of, right_answer
 
 
@@ -49,7 +50,7 @@ def letters_of(name: str, seed: int, answer=None) -> str:
         case "numeric" | "prints":
             return str(answer)
         case "open":
-            return "my words\n" + "".join(asking.LETTERS[: len(asked.item.rubric)])
+            return "my words\nin two lines\n\n" + "".join(asking.LETTERS[: len(asked.item.rubric)])
     return "".join(asking.LETTERS[asked.order.index(index)] for index in answer)
 
 
@@ -94,7 +95,56 @@ def test_feedback_names_the_belief_and_the_proof():
     screen = Screen()
     terminal.feedback(screen, asking.question(item), grade(item, wrong))
     words = re.sub(r"\s+", " ", screen.shown)
-    assert "Not right." in words and item.options[wrong].reply in words and item.cell in words.replace(" claim:", "claim:")
+    assert "Not right." in words and item.options[wrong].reply in words and f"Proof: notebooks/{link(item.cell)}, “" in words
+
+
+def test_a_link_stays_whole_in_a_narrow_terminal():
+    item = bank.item("lora-form")
+    screen = Screen(width=40)
+    terminal.feedback(screen, asking.question(item), grade(item, 0))
+    assert link(item.cell) in screen.shown
+
+
+@pytest.mark.parametrize("kind", ["single", "multiple", "ordering", "matching"])
+def test_what_was_answered_and_what_is_right_have_the_letters_of_the_question(kind):
+    """The screen shows “a  text” in the question. No answer may show the text behind another letter, or behind none."""
+    asked = asking.question(of(kind), 5)
+    wrong = asked.order[0] if kind == "single" else list(asked.order)
+    screen = Screen(width=200)
+    terminal._tell(screen, "Your answer:", asking.in_words(asked, wrong))
+    terminal.feedback(screen, asked, grade(asked.item, wrong))
+    for letter, text in zip(asking.LETTERS, asked.choices):
+        for line in screen.shown.splitlines():
+            if line.removeprefix("Answer: ").endswith(text):
+                assert re.search(rf"\b{letter}  (.*: )?{re.escape(text)}$", line), line
+    assert "Answer:" in screen.shown and "Your answer:" in screen.shown
+
+
+def test_what_a_wrong_option_reveals_stands_behind_its_letter():
+    asked = asking.question(of("multiple"), 5)
+    screen = Screen(width=200)
+    terminal.feedback(screen, asked, grade(asked.item, list(range(len(asked.item.options)))))
+    for letter, index in zip(asking.LETTERS, asked.order):
+        option = asked.item.options[index]
+        assert option.right or f"\n{letter}  {option.reply}\n" in screen.shown
+
+
+def test_an_open_answer_takes_lines_until_an_empty_one_or_the_end_of_input():
+    asked = asking.question(of("open"))
+    screen = Screen("one", "quite another", "", "a")
+    result, answer = terminal.pose(screen, asked, "Question 1 of 1")
+    assert answer == [0] and screen.lines == [] and "An empty line ends your answer." in re.sub(r"\s+", " ", screen.shown)
+
+    class Ends(Screen):
+        def ask(self, prompt):
+            line = super().ask(prompt)
+            if line is None:
+                raise EOFError
+            return line
+
+    assert terminal.pose(Ends("one", None, "a b"), asked, "Question 1 of 1")[1] == [0, 1]
+    with pytest.raises(EOFError):
+        terminal.pose(Ends("one", None, None), asked, "Question 1 of 1")
 
 
 def test_a_round_ends_with_scores_by_topic_and_what_to_read(typed):
@@ -157,6 +207,62 @@ def test_the_same_seed_asks_the_same_and_without_one_the_unanswered_come_first(t
     assert set(fresh) == {i.id for i in bank.items("lora")[-3:]}
 
 
+def test_fewer_questions_than_asked_for_are_told_before_the_first(typed):
+    expert = len(bank.items("lora", "expert", "interview"))
+    printed = typed("quit", arguments=["--topic", "lora", "--level", "expert", "--count", str(expert + 1)])[1]
+    assert printed.startswith(f"There are {expert} questions of this kind.\n\nQuestion 1 of {expert}")
+    assert "of this kind" not in typed("quit", arguments=["--topic", "lora", "--level", "expert", "--count", str(expert)])[1]
+
+
+def test_who_has_answered_all_is_told_so(typed):
+    for item in bank.items("lora", "expert"):
+        store.Store().add(item, 1.0, 0, store.now())
+    assert "You have answered all of them before." in typed("quit", arguments=["--topic", "lora", "--level", "expert"])[1]
+    assert "before" not in typed("quit", arguments=["--topic", "lora", "--level", "screening"])[1]
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--topic", "hyperparameters", "--level", "expert"], "no question of topic hyperparameters and of level expert."),
+        (["--topic", "lora", "--article"], "no question about the article and of topic lora."),
+    ],
+)
+def test_no_question_of_this_kind_is_a_sentence(typed, monkeypatch, arguments, words):
+    served = [item for item in bank.items() if (item.topic, item.level) != ("hyperparameters", "expert")]
+    monkeypatch.setattr(bank, "_all", lambda: {item.id: item for item in served})
+    status, printed = typed(arguments=arguments)
+    assert status == 2 and words in printed and "Leave out one" in printed
+
+
+def test_questions_about_the_article_are_asked_of_who_wants_them_alone(typed):
+    about = {item.id for item in bank.items(about="article")}
+    for topic in (None, *bank.TOPICS):
+        assert not about & set(terminal.plan(topic, None, 999, None, False, [])["items"])
+    assert set(terminal.plan(None, None, 999, None, False, [], "article")["items"]) == about
+    printed = typed("quit", arguments=["--article", "--count", "3"])[1]
+    assert "Question 1 of 3. Reading code, " in printed and ", about the article." in printed.replace("\n", " ")
+
+
+def test_an_answered_question_about_the_article_comes_back_and_is_counted_apart(typed, monkeypatch):
+    item = bank.items(about="article")[0]
+    store.Store().add(item, 0.0, 0, store.now())
+    served = len(bank.items("code", about="interview"))
+    printed = typed(arguments=["stats"])[1]
+    assert f"0 answered, {served} in all" in printed and f"0 right, 1 answered, {len(bank.items(about='article'))} in all" in printed
+    monkeypatch.setenv("QUIZ_NOW", "2026-05-05T08:00")
+    assert "Question 1 of 1. Reading code" in typed("quit", arguments=["review"])[1]
+    total = len(bank.items(about="interview"))
+    assert terminal.line(store.Store().attempts(), store.now()) == f"Quiz: 0 of {total} questions answered, 0 right, 1 due today."
+
+
+def test_help_says_what_the_levels_are(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    words = re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert all(f"{level}: {meaning}" in words for level, meaning in bank.LEVELS.items()) and "--article" in words
+
+
 def test_review_asks_what_is_due_and_nothing_else(typed, monkeypatch):
     assert "Nothing is due today" in typed(arguments=["review"])[1]
     missed, known = bank.items("lora")[:2]
@@ -170,6 +276,7 @@ def test_review_asks_what_is_due_and_nothing_else(typed, monkeypatch):
 
 def test_stats_show_progress_by_topic(typed):
     assert "Nothing was answered yet" in typed(arguments=["stats"])[1]
+    assert "About the article" not in typed(arguments=["stats"])[1]
     item = bank.items("lora")[0]
     store.Store().add(item, 1.0, 0, store.now())
     printed = typed(arguments=["stats"])[1]
@@ -179,7 +286,7 @@ def test_stats_show_progress_by_topic(typed):
 
 
 def test_the_line_of_make_check():
-    total = len(bank.items())
+    total = len(bank.items(about="interview"))
     assert terminal.line([], store.now()) == f"Quiz: none of {total} questions answered yet. Begin with make quiz."
     item = bank.items("lora")[0]
     store.Store().add(item, 1.0, 0, store.now())

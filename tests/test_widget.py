@@ -1,5 +1,6 @@
 """The quiz in a notebook, driven by the messages that the browser sends."""
 
+import html
 import re
 import sqlite3
 import subprocess
@@ -94,7 +95,7 @@ def test_a_wrong_answer_is_told_the_key_and_may_be_tried_again(kind):
     reply = press(quiz, *wrong(quiz))
     assert reply["verdict"] != "right"
     assert kind == "open" or f"Answer: {key_of(item)}" in reply["lines"]
-    assert reply["lines"][-1] == f"Proof: {asking.reading(item)}"
+    assert [(place["title"], place["link"]) for place in reply["proof"]["places"]] == asking.proof(item)
     assert quiz.progress == "Answered 1 of 1, 0 right."
     press(quiz, *right(quiz))
     assert quiz.progress == "Answered 1 of 1, 1 right."
@@ -153,7 +154,7 @@ def test_the_record_and_the_words_equal_those_of_the_terminal(kind, tmp_path, mo
     reply = press(quiz, answer, *marks)
     [in_notebook] = store.Store().attempts()
 
-    typed = iter([answer, *marks])
+    typed = iter([answer, "", *marks] if kind == "open" else [answer])
     monkeypatch.setattr(terminal.Terminal, "ask", lambda self, prompt: next(typed))
     kept = store.Store(tmp_path / "terminal.sqlite3")
     plan = {"items": [asked.item.id], "seed": 0, "exam": False}
@@ -164,7 +165,9 @@ def test_the_record_and_the_words_equal_those_of_the_terminal(kind, tmp_path, mo
     )  # fmt: skip
     printed = " ".join(capsys.readouterr().out.split())
     for line in reply["lines"]:
-        assert " ".join(line.split()) in printed
+        if not line.startswith("Answer: "):  # there the terminal has its letters
+            assert " ".join(line.split()) in printed
+    assert all(place["link"] in printed for place in reply["proof"]["places"])
 
 
 def test_an_answer_that_cannot_be_kept_is_graded_and_said_not_to_be_recorded(home, monkeypatch):
@@ -211,7 +214,17 @@ def test_the_seed_decides_and_count_limits():
         return widget.show("lora", **options).questions
 
     assert shown(seed=1, count=4) == shown(seed=1, count=4) != shown(seed=2, count=4)
-    assert len(shown(count=4)) == 4 and len(shown(count=999)) == len(bank.items("lora"))
+    assert len(shown(count=4)) == 4 and len(shown(count=999)) == len(bank.items("lora", about="interview"))
+
+
+def test_questions_about_the_article_are_shown_to_who_wants_them_alone():
+    served, about = bank.items(about="interview"), bank.items(about="article")
+    assert {asked.item.id for asked in widget.show().asked} == {item.id for item in served}
+    shown = widget.show(article=True)
+    assert {asked.item.id for asked in shown.asked} == {item.id for item in about}
+    assert all(question["heading"].endswith(", about the article.") for question in shown.questions)
+    with pytest.raises(ValueError, match="There is no question about the article and of topic lora"):
+        widget.show("lora", article=True)
 
 
 def test_the_browser_is_not_sent_the_answers():
@@ -233,9 +246,11 @@ def test_the_output_holds_the_widget_and_a_page_for_readers():
     assert set(data) == {"application/vnd.jupyter.widget-view+json", "text/html", "text/plain"}
     folded = re.findall(r"<details><summary>Answer</summary>(.*?)</details>", data["text/html"], re.DOTALL)
     open_part = re.sub(r"<details>.*?</details>", "", data["text/html"], flags=re.DOTALL)
-    assert len(folded) == len(bank.items()) and "<script" not in data["text/html"]
+    served = bank.items(about="interview")
+    assert len(folded) == len(served) and "<script" not in data["text/html"]
     plain = " ".join(data["text/plain"].split())
-    for item in bank.items():
+    for item in served:
+        assert all(f'<a href="{html.escape(link)}">' in "".join(folded) for _, link in asking.proof(item))
         assert widget._marked_up(item.stem) in open_part
         assert (
             widget._marked_up(item.explanation) in "".join(folded)
@@ -248,6 +263,26 @@ def test_markup_in_an_item_stays_text():
     item = bank.item("lora-form").model_copy(update={"stem": "<img src=x> & `a<b`", "explanation": "<b>bold</b>"})
     drawn = widget.Page([asking.question(item)])._repr_html_()
     assert "&lt;img src=x&gt; &amp; <code>a&lt;b</code>" in drawn and "<img" not in drawn and "<b>" not in drawn
+
+
+def test_the_answer_on_the_page_has_the_letter_of_its_option():
+    asked = asking.question(bank.item("lora-form"))
+    listed, answer = widget.Page([asked])._repr_html_().split("<details>")
+    shown = re.findall(r"<li>(.*?)</li>", listed)
+    letter, text = re.search(r"<strong>(\w)\. (.*?)</strong>", answer).groups()
+    assert shown[asking.LETTERS.index(letter)] == text
+
+
+def test_the_proof_is_a_link_that_the_notebook_follows():
+    drawn = widget.Page([asking.question(bank.item("lora-form"))])._repr_html_()
+    assert re.search(r'Proof: <a href="03_lora\.ipynb#claim-lora-[\w-]+">03_lora, “[^<]+</a>', drawn)
+
+
+def test_every_link_is_an_address_or_a_cell_beside_the_notebook():
+    """A link comes from the bank; nothing else than a page may be opened by a click."""
+    for item in bank.items():
+        for _, link in asking.proof(item):
+            assert re.fullmatch(r"https://\S+|\d\d_\w+\.ipynb#claim-[a-z0-9_-]+", link), item.id
 
 
 def test_a_program_that_runs_the_notebook_gets_the_page_and_a_person_the_widget():
