@@ -51,10 +51,22 @@ def read(path: Path):
     import jupytext  # here, since it takes a second and most calls do without it
 
     try:
+        text = path.read_text(encoding="utf-8-sig")
         with warnings.catch_warnings(action="ignore"):  # of ids that are missing or doubled: writing makes them anew
-            return jupytext.reads(path.read_text(encoding="utf-8-sig"), fmt=path.suffix.lstrip("."))
+            return jupytext.reads(_whole(text) if path.suffix == ".ipynb" else text, fmt=path.suffix.lstrip("."))
     except Exception as error:  # nbformat, jupytext and YAML raise many kinds
         raise Unreadable(f"{path.name} cannot be read as a notebook: {' '.join(str(error).split())[:200]}") from None
+
+
+def _whole(text: str) -> str:
+    """The JSON of a notebook with the fields that some tools leave out."""
+    content = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, **json.loads(text)}
+    for cell in content.get("cells", []):
+        cell.setdefault("metadata", {})
+        if cell["cell_type"] == "code":
+            cell.setdefault("outputs", [])
+            cell.setdefault("execution_count", None)
+    return json.dumps(content)
 
 
 def choose(notebook: Path) -> Choice:

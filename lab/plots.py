@@ -4,13 +4,14 @@ Curves differ by colour (Okabe and Ito's palette), by line and by marker, so non
 Each function returns a picture with its alternative text, for a notebook to display.
 """
 
+import base64
 import html
 import io
 from itertools import pairwise
 
 import matplotlib
 import torch
-from IPython.display import HTML, Image
+from IPython.display import HTML
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import LogLocator
@@ -30,6 +31,20 @@ STYLE = {
 }
 
 
+class Picture:
+    """A PNG with its alternative text, as HTML: JupyterLab drops the alternative text of a plain image."""
+
+    def __init__(self, png: bytes, alt: str):
+        self.png, self.alt = png, alt
+
+    def __repr__(self) -> str:
+        return self.alt
+
+    def _repr_html_(self) -> str:
+        source = f"data:image/png;base64,{base64.b64encode(self.png).decode()}"
+        return f'<img alt="{html.escape(self.alt)}" src="{source}" style="max-width: 100%">'
+
+
 def training(
     curves: dict[str, dict],
     alt: str,
@@ -38,7 +53,7 @@ def training(
     loss: str = "training loss (nats per token)",
     accuracy: str = "right answers on unseen people (%)",
     log: bool = True,
-) -> Image:
+) -> Picture:
     """Loss and accuracy over the steps of one or more runs.
 
     Args:
@@ -62,7 +77,7 @@ def training(
         return _picture(figure, alt)
 
 
-def spectra(matrices: dict[str, torch.Tensor], alt: str, *, floor: float = 1e-6) -> Image:
+def spectra(matrices: dict[str, torch.Tensor], alt: str, *, floor: float = 1e-6) -> Picture:
     """Singular values of matrices, each relative to its largest one, on a logarithmic scale.
 
     Values below `floor` are rounding noise. They are drawn at the floor.
@@ -91,7 +106,7 @@ def spectra(matrices: dict[str, torch.Tensor], alt: str, *, floor: float = 1e-6)
         return _picture(figure, alt)
 
 
-def against(points: dict[str, tuple[list, list]], alt: str, *, x: str, y: str, percent: bool = True) -> Image:
+def against(points: dict[str, tuple[list, list]], alt: str, *, x: str, y: str, percent: bool = True) -> Picture:
     """Values against a quantity on a logarithmic scale.
 
     Args:
@@ -121,7 +136,7 @@ def against(points: dict[str, tuple[list, list]], alt: str, *, x: str, y: str, p
         return _picture(figure, alt)
 
 
-def bars(values: dict[str, float], alt: str, *, x: str) -> Image:
+def bars(values: dict[str, float], alt: str, *, x: str) -> Picture:
     """Percentages (0 to 100) as horizontal bars, the first one on top, each with its number."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.5, 0.5 * len(values) + 1.0), layout="constrained")
@@ -135,7 +150,7 @@ def bars(values: dict[str, float], alt: str, *, x: str) -> Image:
         return _picture(figure, alt)
 
 
-def stacked(rows: dict[str, dict[str, float]], alt: str, *, x: str) -> Image:
+def stacked(rows: dict[str, dict[str, float]], alt: str, *, x: str) -> Picture:
     """Sums as horizontal bars, the first one on top, split into their parts, each bar with its total."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.5, 0.5 * len(rows) + 1.4), layout="constrained")
@@ -155,7 +170,7 @@ def stacked(rows: dict[str, dict[str, float]], alt: str, *, x: str) -> Image:
         return _picture(figure, alt)
 
 
-def columns(groups: dict[str, list[tuple[str, str]]], alt: str) -> Image:
+def columns(groups: dict[str, list[tuple[str, str]]], alt: str) -> Picture:
     """Boxes in columns, a column for each group: a heading in each box and a text under it."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(3.1 * len(groups), 0.4 + 1.15 * max(map(len, groups.values()))), layout="constrained")
@@ -184,7 +199,7 @@ def scored_tokens(tokenizer, input_ids, labels) -> HTML:
     return HTML(f'<p style="font-family: monospace">{" ".join(pieces)}</p>')
 
 
-def _picture(figure: Figure, alt: str) -> Image:
+def _picture(figure: Figure, alt: str) -> Picture:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
-    return Image(buffer.getvalue(), alt=alt)
+    return Picture(buffer.getvalue(), alt)

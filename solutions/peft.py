@@ -39,8 +39,8 @@ def apply_bitfit(model: nn.Module, also: Sequence[str] = ()) -> list[str]:
     A bias is a parameter whose last name part is "bias".
 
     Args:
-        also: parameters whose qualified name contains one of these strings train, too: the task
-            head, say.
+        also: parameters whose qualified name contains one of these strings train, too, for
+            example the task head.
 
     Returns:
         The qualified names of what trains, in model order.
@@ -91,10 +91,10 @@ class Adapter(nn.Module):
 
 
 def add_adapters(model: nn.Module, target_modules: Sequence[str], bottleneck: int) -> list[str]:
-    """Freeze the model and let an Adapter follow every target module.
+    """Freeze the model and put an Adapter behind every target module.
 
     A target is a module with `out_features` whose last name part is in target_modules. Only adapters
-    train, those of an earlier call too; a module that has one gets no second.
+    train, also those of an earlier call. A module that has an adapter gets no second one.
 
     Returns:
         The qualified names of the modules that got an adapter, in model order.
@@ -160,7 +160,7 @@ class PromptTuning(nn.Module):
 
 
 class IA3Linear(nn.Module):
-    """A frozen linear layer whose outputs are rescaled by a learned vector (Liu et al., arXiv 2205.05638).
+    """A frozen linear layer whose outputs a learned vector rescales (Liu et al., arXiv 2205.05638).
 
     forward(x) = ia3 · base(x), entry by entry
 
@@ -186,7 +186,7 @@ class IA3Linear(nn.Module):
 
     @torch.no_grad()
     def merge(self) -> nn.Linear:
-        """A plain nn.Linear with the same output. The bias is an output too, so it is rescaled as well."""
+        """A plain nn.Linear with the same output: the bias is rescaled as well."""
         merged = nn.Linear(self.base.in_features, self.base.out_features, self.base.bias is not None)
         merged.to(self.base.weight)
         merged.weight.copy_(self.base.weight * self.ia3[:, None])

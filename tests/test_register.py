@@ -40,6 +40,25 @@ def test_every_cell_that_is_named_exists_in_one_notebook():
     assert {erratum.cell for erratum in register.errata().values() if erratum.cell} <= set(known)
 
 
+def test_a_claim_has_its_place_and_its_address():
+    assert register.claims()["claim:lora.no_op_at_the_start"] == ("03_lora", "The start")
+    assert register.anchor("claim:lora.no_op_at_the_start") == "claim-lora-no_op_at_the_start"
+    assert register.link("claim:lora.no_op_at_the_start") == "03_lora.ipynb#claim-lora-no_op_at_the_start"
+    assert register.link("claim:lora.nowhere") == ""
+
+
+def test_an_address_is_one_for_every_viewer():
+    # JupyterLab keeps capitals and dots, GitHub and VS Code do not; none of them changes these characters
+    assert all(re.fullmatch(r"[a-z0-9_-]+", register.anchor(claim)) for claim in register.claims())
+
+
+def test_the_table_of_errata_is_folded_and_leads_to_the_cells():
+    page = register.errata_table("script-8")._repr_html_()
+    assert re.match(r"<details><summary>\d+ statements of the article", page) and page.endswith("</details>")
+    cells = {erratum.cell for erratum in register.errata().values() if erratum.topic == "script-8" and erratum.cell}
+    assert set(re.findall(r'href="([^"]+\.ipynb#[^"]+)"', page)) == set(map(register.link, cells))
+
+
 def test_every_source_is_cited_and_can_be_found():
     cited = {key for erratum in register.errata().values() for key in erratum.sources}
     text = "".join(path.read_text(encoding="utf-8") for path in NOTEBOOKS)
