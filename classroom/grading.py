@@ -21,11 +21,13 @@ import torch
 
 from classroom import inside, sandbox
 from classroom.collect import Collection
-from grader import judge, observe
+from grader import bank, judge, observe
 from grader.checks import checks_of
+from grader.compare import same
 from grader.observe import NotStarted, Observed
 from grader.problems import PROBLEMS, ROOT, Problem
 from grader.submission import SubmissionError
+from grader.verdict import Result
 
 PATIENCE = 30.0  # seconds for one problem of one student; a right solution takes a tenth of a second to one
 TRIES = 3  # at a child that does not start
@@ -138,7 +140,7 @@ def prepare(problem: Problem, seed: int) -> None:
 
 @cache
 def _prepared(problem: Problem, seed: int) -> None:
-    judge.mistake_observations(problem, seed)
+    bank.mistake_observations(problem, seed)
     guessable(problem, seed)
 
 
@@ -148,7 +150,7 @@ def guessable(problem: Problem, seed: int) -> tuple[str, ...]:
 
     A submission that speaks in the checks' place could guess these. They are run once more without the stubs.
     """
-    right = judge.reference_observations(problem, seed)
+    right = bank.reference_observations(problem, seed)
     return tuple(name for name, seen in right.items() if not _has_numbers(seen.value))
 
 
@@ -193,14 +195,14 @@ def close() -> None:
 
 def _forged(seen: Observed, problem: Problem, seed: int) -> set[str]:
     """The checks that see the right thing even when the submission's stubs were taken away."""
-    right = judge.reference_observations(problem, seed)
+    right = bank.reference_observations(problem, seed)
     return {
         name for name in guessable(problem, seed)
-        if judge.same(seen.checks[inside.WITHOUT + name], right[name])
+        if same(seen.checks[inside.WITHOUT + name], right[name])
     }  # fmt: skip
 
 
-def _as_data(result: judge.Result, forged: bool) -> dict:
+def _as_data(result: Result, forged: bool) -> dict:
     status, message = result.status, result.message[:2000]
     if forged:
         status = "error"

@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 
 from classroom import figures
 from grader.problems import PROBLEMS
+from grader.report import todo_notes
 
 STATUS_WORDS = {  # of a check that fails
     "failed": "does not hold",
@@ -23,6 +24,7 @@ STATUS_WORDS = {  # of a check that fails
     "timeout": "did not end in time",
 }
 GROUPS = 10  # columns of a figure of scores
+MOST_NOTES = 3  # on one student's work for one problem, in the table of the class. The student's page has all
 MOST_LINKS = 8  # students that are named beside a mistake. More are in a fold
 
 # Signs that show nothing, but change the order in which others are read: they could make a page lie.
@@ -228,7 +230,8 @@ def _stub(name: str, checks: list[dict]) -> dict:
     else:
         sign, status = ("·", "to do") if todo else ("✓", "solved")
     passed = [check for check in checks if check["status"] == "passed"]
-    return {"name": name, "sign": sign, "status": status, "failing": failing, "todo": todo, "passed": passed}
+    notes = todo_notes([check["message"] for check in todo])
+    return {"name": name, "sign": sign, "status": status, "failing": failing, "todo": todo, "passed": passed, "notes": notes}
 
 
 # --- the page about the class -------------------------------------------------------------------
@@ -319,13 +322,15 @@ def _mistakes_figure(mistakes: list[dict]) -> Markup | None:
 def _row(student: dict, results: dict, problems: dict[str, str]) -> dict:
     """A student's row in the table: points per problem, the total, and what is to be noted."""
     found = {problem: results.get((student["folder"], problem)) for problem in problems}
-    refused = [f"{problems[p]}: {result['refused']}" for p, result in found.items() if result and result["refused"]]
+    graded = {problems[p]: result for p, result in found.items() if result}
+    refused = [f"{title}: {result['refused']}" for title, result in graded.items() if result["refused"]]
+    noted = [f"{title}: {notice}" for title, result in graded.items() for notice in result["notices"][:MOST_NOTES]]
     return {
         "folder": student["folder"],
         "points": [_points(result) for result in found.values()],
         "total": sum(result["score"] for result in found.values() if result and not result["refused"]),
         "late": student["late"],
-        "notes": [*student["notes"], *refused],
+        "notes": [*student["notes"], *refused, *noted],
     }
 
 

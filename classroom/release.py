@@ -22,18 +22,19 @@ from functools import cache
 from pathlib import Path
 
 import jinja2
-import jupytext
 
+from desk import pair
 from grader import stubs, wire
-from grader.judge import PUBLIC_SEED, reference_observations
+from grader.bank import reference_observations
 from grader.problems import PROBLEMS, ROOT, Problem
 from grader.submission import SubmissionError, read_pair
+from grader.verdict import PUBLIC_SEED
 from quiz import packed
 
 TEMPLATES = Path(__file__).parent / "templates" / "handout"
 PARTS = ("grader", "quiz", "topics")  # what a copy can do without
-TARGETS = ("help", "check", "quiz", "lab", "slides", "reset")  # of the Makefile, for students
-PACKAGES = ("lab", "grader", "quiz", "solutions")
+TARGETS = ("help", "check", "quiz", "lab", "slides", "reset", "update")  # of the Makefile, for students
+PACKAGES = ("lab", "desk", "grader", "quiz", "solutions")
 INSTRUCTORS = ("pyseccomp",)  # of the requirements, what only the classroom needs
 GRADERLESS = ("__init__", "notebook", "problems", "recorded", "report", "reset", "stubs", "submission", "wire")
 OPEN = ("errata.toml", "sources.toml")  # of the bank: the notebooks show them
@@ -113,7 +114,9 @@ def _build(out: Path, copy: Copy) -> None:
     shutil.copyfile(ROOT / "LICENSE", out / "LICENSE")
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines(keepends=True)
     _write(out / "requirements.txt", "".join(line for line in lines if not line.startswith(INSTRUCTORS)))
+    shutil.copyfile(ROOT / "constraints.txt", out / "constraints.txt")
     _take(out, "lab")
+    _take(out, "desk")
     _notebooks(out, copy)
     _grader(out, copy)
     _solutions(out, copy)
@@ -139,25 +142,29 @@ def _write(path: Path, text: str) -> None:
 
 
 def _notebooks(out: Path, copy: Copy) -> None:
-    """The topics as they are, and the problems with blank stubs."""
+    """The topics as they are, and the problems with blank stubs.
+
+    Each is an .ipynb alone: students work in many editors, and one file cannot contradict itself.
+    """
     problems = {problem.notebook for problem in PROBLEMS.values()}
 
     def is_topic(path: Path) -> bool:
-        return bool(re.fullmatch(r"\d\d_\w+\.(ipynb|md)", path.name)) and path.stem not in problems  # no backups
+        return bool(re.fullmatch(r"\d\d_\w+\.ipynb", path.name)) and path.stem not in problems
 
     (out / "notebooks").mkdir()
     if copy.topics:
         _take(out, "notebooks", is_topic)
-        for path in () if copy.solutions else sorted((out / "notebooks").glob("*.ipynb")):
-            _without_answers(path)
+        for path in sorted((out / "notebooks").glob("*.ipynb")):
+            _topic_notebook(path, copy)
     for problem in PROBLEMS.values():
         _problem_notebook(problem, out / "notebooks")
 
 
-def _without_answers(path: Path) -> None:
-    """Take the output of the quiz out of a topic: it holds the keys."""
+def _topic_notebook(path: Path, copy: Copy) -> None:
+    """Make a topic an .ipynb alone; and, without solutions, take the output of the quiz out of it, which holds the keys."""
     notebook = json.loads(path.read_text(encoding="utf-8"))
-    for cell in notebook["cells"]:
+    notebook["metadata"].pop("jupytext", None)
+    for cell in () if copy.solutions else notebook["cells"]:
         if cell["cell_type"] == "code" and "quiz.show(" in "".join(cell["source"]):
             cell["outputs"], cell["execution_count"] = [], None
     _write(path, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
@@ -165,16 +172,16 @@ def _without_answers(path: Path) -> None:
 
 def _problem_notebook(problem: Problem, folder: Path) -> None:
     try:
-        notebook = jupytext.read(read_pair(problem.notebook_path(".ipynb", ROOT / "notebooks")).path)
-    except SubmissionError as error:
+        notebook = pair.read(Path(read_pair(problem.notebook_path(".ipynb", ROOT / "notebooks")).path))
+    except (SubmissionError, pair.Unreadable) as error:
         raise ReleaseError(f"Nothing was made: {error}") from None
     stubs.put(notebook, problem, stubs.blank)
+    notebook.metadata.pop("jupytext", None)
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number}"  # else each run draws new ones
         if cell.cell_type == "code":  # outputs show what the instructor's own code has given
             cell.outputs, cell.execution_count = [], None
-    for suffix in (".md", ".ipynb"):
-        jupytext.write(notebook, problem.notebook_path(suffix, folder))
+    pair.save_half(notebook, problem.notebook_path(".ipynb", folder))
 
 
 def _grader(out: Path, copy: Copy) -> None:

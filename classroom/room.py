@@ -111,7 +111,7 @@ def _cluster(address: str) -> Iterator[tuple[Executor, int]]:
     try:
         from distributed import Client
     except ImportError:
-        raise GradeError("Dask is not installed: pip install -r requirements-cluster.txt") from None
+        raise GradeError("Dask is not installed: pip install -r requirements-cluster.txt -c constraints.txt") from None
     try:
         client = Client(address, timeout=10)
     except (OSError, ValueError) as error:

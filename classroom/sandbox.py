@@ -211,7 +211,7 @@ def _walls() -> list[str]:
     if sys.prefix != sys.base_prefix:
         command += ["--ro-bind", sys.prefix, ENVIRONMENT]
     # Of the course only what the checks need. The known mistakes lie within the grader, so they are covered.
-    for name in ("grader", "classroom/__init__.py", "classroom/zygote.py", "classroom/inside.py"):
+    for name in ("desk", "grader", "classroom/__init__.py", "classroom/zygote.py", "classroom/inside.py"):
         command += ["--ro-bind", f"{ROOT / name}", f"{COURSE}/{name}"]
     command += ["--tmpfs", f"{COURSE}/grader/mistakes", "--remount-ro", f"{COURSE}/grader/mistakes"]
     command += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev", "--tmpfs", "/tmp", "--chdir", "/tmp"]

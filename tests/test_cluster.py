@@ -1,7 +1,6 @@
 """Grading on a real Dask cluster on this machine: a scheduler and two workers, one of which is killed half way."""
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,10 +11,11 @@ import pytest
 
 from classroom import grading, room
 from classroom.collect import collect
-from grader import judge
+from grader import bank
 from grader.problems import PROBLEMS
+from tests.conftest import needs_dask, needs_sandbox
 
-pytest.importorskip("distributed", reason="Dask is not installed: requirements-cluster.txt")
+pytestmark = needs_dask
 LORA = PROBLEMS["lora"]
 
 
@@ -34,14 +34,14 @@ def process(*command):
 @pytest.fixture
 def collected(tmp_path):
     reference = LORA.reference.read_text(encoding="utf-8")
-    for number, mistake in enumerate(list(judge.known_mistakes(LORA).values())[:10]):
+    for number, mistake in enumerate(list(bank.known_mistakes(LORA).values())[:10]):
         folder = tmp_path / "in" / f"student{number:02d}"
         folder.mkdir(parents=True)
         (folder / "08_problem_lora.py").write_text(f"{reference}\n\n{mistake.source}", encoding="utf-8")
     return collect([tmp_path / "in"], tmp_path / "all")
 
 
-@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+@needs_sandbox
 def test_a_worker_that_is_killed_changes_no_grade(collected, tmp_path, monkeypatch):
     room.grade(collected, tmp_path / "here", seed=77, jobs=2)
     file = tmp_path / "scheduler.json"

@@ -30,7 +30,7 @@ REFERENCE = LORA.reference.read_text(encoding="utf-8")
 IMPORTS = REFERENCE[: REFERENCE.index("class LoRALinear")]
 BLANK = IMPORTS + "\n\n".join(stubs.blank(LORA, cell) for cell in LORA.cells)
 CASES = sorted((Path(__file__).parent / "hostile").glob("*.py"))
-SEED = 20
+SEED = 2021  # the public one: what the checks see in our own code is in the store
 
 
 @dataclass
@@ -49,12 +49,8 @@ class Graded:
 
 
 @pytest.fixture(scope="session")
-def room(tmp_path_factory) -> Graded:
+def room(tmp_path_factory, sandboxed) -> Graded:
     """All cases graded, two at a time, beside a neighbour whose code is right."""
-    try:
-        sandbox.check()
-    except sandbox.NoSandbox as error:
-        pytest.skip(str(error))
     canary = tmp_path_factory.mktemp("canary")
     (canary / "canary.txt").write_text("alive")
     with pytest.MonkeyPatch.context() as patch:

@@ -17,7 +17,7 @@ from collections import Counter
 from pathlib import Path
 
 from classroom import grading
-from grader import judge
+from grader import bank
 from grader.checks import checks_of
 from grader.problems import PROBLEMS, ROOT
 
@@ -34,8 +34,8 @@ def submissions() -> dict[str, tuple[str, str, object]]:
         for path in sorted((ROOT / "tests" / "variants" / problem.id).glob("*.py")):
             found[f"Variant {path.stem}"] = file, f"{reference}\n\n{path.read_text(encoding='utf-8')}", sum(points.values())
         grading.prepare(problem, SEED)
-        for mistake in judge.known_mistakes(problem).values():
-            wrong = judge._wrong_checks(mistake.id, problem, SEED)
+        for mistake in bank.known_mistakes(problem).values():
+            wrong = bank.wrong_checks(mistake.id, problem, SEED)
             expected = sum(count for name, count in points.items() if name not in wrong)
             found[f"Mistake {problem.id} {mistake.id}"] = file, f"{reference}\n\n{mistake.source}", expected
     lora = PROBLEMS["lora"]

@@ -15,7 +15,7 @@ import psutil
 from nbclient import NotebookClient
 
 from classroom import grading, sandbox
-from grader import judge
+from grader import bank
 from grader.problems import PROBLEMS
 
 LORA = PROBLEMS["lora"]
@@ -33,7 +33,7 @@ seen = {name: worker.observe(check.probe, name, code, cells, 77) for name, check
 def submissions(count: int) -> list[grading.Job]:
     """One in three is right, the others make one known mistake each."""
     reference = LORA.reference.read_text(encoding="utf-8")
-    mistakes = [mistake.source for mistake in judge.known_mistakes(LORA).values()]
+    mistakes = [mistake.source for mistake in bank.known_mistakes(LORA).values()]
     jobs = []
     for number in range(count):
         text = reference + (f"\n\n{mistakes[number % len(mistakes)]}" if number % 3 else f"# {number}")
