@@ -33,10 +33,10 @@ from quiz import packed
 
 TEMPLATES = Path(__file__).parent / "templates" / "handout"
 PARTS = ("grader", "quiz", "topics")  # what a copy can do without
-TARGETS = ("help", "check", "quiz", "lab", "slides", "reset", "update")  # of the Makefile, for students
+TARGETS = ("help", "check", "watch", "quiz", "lab", "slides", "reset", "update")  # of the Makefile, for students
 PACKAGES = ("lab", "desk", "grader", "quiz", "solutions")
 INSTRUCTORS = ("pyseccomp",)  # of the requirements, what only the classroom needs
-GRADERLESS = ("__init__", "notebook", "problems", "recorded", "report", "reset", "stubs", "submission", "wire")
+GRADERLESS = ("__init__", "notebook", "problems", "recorded", "report", "reset", "stubs", "submission", "verdict", "wire")
 OPEN = ("errata.toml", "sources.toml")  # of the bank: the notebooks show them
 DATE = (2000, 1, 1, 0, 0, 0)  # of every file in the zip
 SHORTEST = 50  # characters; see `bodies`
@@ -258,7 +258,7 @@ def _quiz(out: Path, copy: Copy) -> None:
 
 def _makefile(text: str, copy: Copy) -> str:
     """The Makefile without the targets that need what is not there."""
-    left_out = set() if copy.topics else {"slides"}
+    left_out = (set() if copy.topics else {"slides"}) | (set() if copy.grader else {"watch"})
     kept = [target for target in TARGETS if target not in left_out]
     listed = [target for target in kept if getattr(copy, {"check": "grader"}.get(target, target), True)]
     blocks = []
@@ -285,13 +285,16 @@ def _pyproject(text: str) -> str:
 
 
 def _readme(copy: Copy) -> str:
-    """The README for students. How to get PyTorch is told by the README of the course."""
-    build = re.search(r"^### The PyTorch build\n.*?(?=^#)", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
-    if not build:
-        raise ReleaseError("README.md has no section “The PyTorch build” any more, and students need it.")
+    """The README for students. How to get PyTorch, and what the article is, is told by the README of the course."""
+    sections = {}
+    for name, title in {"build": "### The PyTorch build", "article": "## The article"}.items():
+        found = re.search(rf"^{title}\n.*?(?=^#)", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+        if not found:
+            raise ReleaseError(f"README.md has no section “{title.strip('# ')}” any more, and students need it.")
+        sections[name] = found[0].strip()
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     template = environment.from_string((TEMPLATES / "README.md").read_text(encoding="utf-8"))
-    return template.render(**vars(copy), build=build[0].strip())
+    return template.render(**vars(copy), **sections)
 
 
 # --- no solution stands in it -------------------------------------------------------------------

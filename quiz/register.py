@@ -4,6 +4,7 @@ And the places of the claims: the cells of the notebooks that prove an answer, a
 """
 
 import html
+import json
 import re
 import tomllib
 from collections.abc import Callable
@@ -105,15 +106,19 @@ def read(name: str, validate: Callable[[dict], T], folder: Path | None = None, *
 def claims() -> dict[str, tuple[str, str]]:
     """For each claim cell its notebook, without the ending, and the title of its section."""
     places = {}
-    for path in sorted(NOTEBOOKS.glob("*.md")):
-        section, in_code = "", False
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if line.startswith("```"):
-                in_code = not in_code
-                for claim in re.findall(r'"(claim:[^"]+)"', line):
-                    places[claim] = path.stem, section
-            elif line.startswith("#") and not in_code and not line.startswith("###### claim-"):
-                section = line.strip("# ")
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        try:
+            cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        except (OSError, ValueError, LookupError, TypeError):
+            continue  # somebody is in the middle of writing it, or has broken it: its claims have no links meanwhile
+        section = ""
+        for cell in cells:
+            if cell["cell_type"] == "markdown":
+                headings = re.findall(r"^#+ (?!claim-)(.+)$", "".join(cell["source"]), re.MULTILINE)
+                section = headings[-1].strip() if headings else section
+            for tag in cell["metadata"].get("tags", []):
+                if tag.startswith("claim:"):
+                    places[tag] = path.stem, section
     return places
 
 

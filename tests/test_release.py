@@ -10,13 +10,13 @@ import zipfile
 from itertools import combinations
 from pathlib import Path
 
-import jupytext
 import nbformat
 import pytest
 
 import quiz
 from classroom import release as module
 from classroom.release import PARTS, ReleaseError, bodies, release, search
+from desk import backups, pair
 from grader import recorded, stubs
 from grader.judge import grade
 from grader.problems import PROBLEMS, ROOT, Problem
@@ -59,11 +59,12 @@ def make_check(folder: Path, *more: str) -> subprocess.CompletedProcess:
 
 
 def fill(folder: Path, problem, source_of=stubs.solved) -> None:
-    """Put sources into the stub cells of both halves of a notebook."""
-    notebook = jupytext.read(problem.notebook_path(".ipynb", folder))
+    """Put sources into the stub cells of a notebook."""
+    path = problem.notebook_path(".ipynb", folder)
+    notebook = pair.read(path)
     stubs.put(notebook, problem, source_of)
-    for suffix in (".md", ".ipynb"):
-        jupytext.write(notebook, problem.notebook_path(suffix, folder))
+    for half in (half for half in (path, path.with_suffix(".md")) if half.exists()):
+        pair.save_half(notebook, half)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -81,7 +82,9 @@ def test_what_is_left_out_is_not_there(handout):
         "tests/problems/test_problems.py",
     }
     assert not [name for name in names if name.startswith(("classroom", "grader/mistakes", ".", "CONTRIBUTING"))]
-    assert not [name for name in names if ".backup-" in name or "__pycache__" in name or "checkpoints" in name]
+    assert not [name for name in names if "__pycache__" in name or "checkpoints" in name]
+    assert not [name for name in names if name.startswith("notebooks/") and not name.endswith(".ipynb")]  # no second half
+    assert not [path for path in (handout / "notebooks").glob("*.ipynb") if "jupytext" in nbformat.read(path, 4).metadata]
     assert {name for name in names if name.startswith("quiz/bank/")} == {
         "quiz/bank/errata.toml",
         "quiz/bank/sources.toml",
@@ -91,13 +94,13 @@ def test_what_is_left_out_is_not_there(handout):
 
 def test_backups_checkpoints_and_drafts_stay_at_home(tmp_path, monkeypatch):
     course = tmp_path / "course"
-    shutil.copytree(ROOT / "notebooks", course / "notebooks", ignore=shutil.ignore_patterns("*.backup-*"))
-    for name in (".ipynb_checkpoints/01_a.ipynb", "01_supervised_finetuning.backup-2026.md", "draft.ipynb"):
-        (course / "notebooks" / name).parent.mkdir(exist_ok=True)
+    shutil.copytree(ROOT / "notebooks", course / "notebooks")
+    for name in (".ipynb_checkpoints/01_a.ipynb", ".course/backups/01_a.2026-01-01_120000.ipynb", "draft.ipynb"):
+        (course / "notebooks" / name).parent.mkdir(parents=True, exist_ok=True)
         (course / "notebooks" / name).write_text("{}")
     monkeypatch.setattr(module, "ROOT", course)
     module._notebooks(tmp_path, module.Copy(grader=True, quiz=True, topics=True, solutions=False))
-    assert set(files(tmp_path / "notebooks")) == {path.name for path in (ROOT / "notebooks").glob("*_*.*") if "backup" not in path.name}
+    assert set(files(tmp_path / "notebooks")) == {path.name for path in (ROOT / "notebooks").glob("[0-9]*.ipynb")}
 
 
 def test_stubs_are_blank_and_outputs_gone_whatever_the_instructor_has_written(tmp_path, monkeypatch):
@@ -107,17 +110,16 @@ def test_stubs_are_blank_and_outputs_gone_whatever_the_instructor_has_written(tm
     fill(course / "notebooks", problem)
     monkeypatch.setattr(module, "ROOT", course)
     module._problem_notebook(problem, tmp_path)
-    for suffix in (".md", ".ipynb"):
-        cells = jupytext.read(problem.notebook_path(suffix, tmp_path)).cells
-        sources = [cell.source for cell in cells]
-        assert all(stubs.blank(problem, cell) in sources for cell in problem.cells)
-        assert not [cell for cell in cells if cell.get("outputs")]
+    cells = pair.read(problem.notebook_path(".ipynb", tmp_path)).cells
+    sources = [cell.source for cell in cells]
+    assert all(stubs.blank(problem, cell) in sources for cell in problem.cells)
+    assert not [cell for cell in cells if cell.get("outputs")]
 
 
 def test_the_makefile_lists_only_what_works_and_the_packages_are_there(tmp_path, handout):
     text = (handout / "Makefile").read_text()
     ours = (ROOT / "Makefile").read_text()
-    targets = set(re.search(r"^\.PHONY: (.*)$", ours, re.MULTILINE)[1].split()) - {"help", "check", "quiz", "lab", "slides", "reset"}
+    targets = set(re.search(r"^\.PHONY: (.*)$", ours, re.MULTILINE)[1].split()) - set(module.TARGETS)
     assert {"test", "bench", "release"} <= targets
     for target in targets:
         assert not re.search(rf"^{target}\\b.*:|make {target}", text, re.MULTILINE)
@@ -178,16 +180,16 @@ def test_a_body_is_found_wherever_it_stands(own, place):
 
 def test_a_body_of_the_instructor_s_stops_the_release_and_leaves_nothing(tmp_path, monkeypatch):
     course = tmp_path / "course"
-    for name in ("README.md", "Makefile", "LICENSE", "requirements.txt", "pyproject.toml"):
+    for name in ("README.md", "Makefile", "LICENSE", "requirements.txt", "constraints.txt", "pyproject.toml"):
         course.mkdir(exist_ok=True)
         shutil.copyfile(ROOT / name, course / name)
     for name in ("notebooks", "quiz", "grader"):
         shutil.copytree(ROOT / name, course / name)
     notebook = PROBLEMS["lora"].notebook_path(".ipynb", course / "notebooks")
-    content = jupytext.read(notebook)
+    content = pair.read(notebook)
     content.cells.append(nbformat.v4.new_code_cell(stubs.solved(PROBLEMS["sft"], ("collate",))))
     for suffix in (".md", ".ipynb"):
-        jupytext.write(content, notebook.with_suffix(suffix))
+        pair.save_half(content, notebook.with_suffix(suffix))
     monkeypatch.setattr(module, "ROOT", course)
     with pytest.raises(ReleaseError, match="08_problem_lora.* holds the body of `collate`"):
         release(tmp_path / "out", without=["grader"])
@@ -211,7 +213,7 @@ def test_no_key_of_the_quiz_lies_open(handout):
 def test_blank_notebooks_are_to_do(own):
     done = make_check(own)
     assert done.returncode == 0 and "0 of 231 points in all" in done.stdout, done.stdout + done.stderr
-    assert "fail" not in done.stdout and "Quiz: none of 102 questions answered yet." in done.stdout
+    assert "fail" not in done.stdout and "Quiz: none of 94 questions answered yet." in done.stdout
 
 
 def test_solved_notebooks_get_full_points_and_nothing_is_said_of_solutions(own):
@@ -263,11 +265,12 @@ def test_a_damaged_record_is_answered_with_a_sentence(lora, tmp_path, monkeypatc
 
 
 def test_reset_brings_the_blank_stubs_back(own, lora):
-    blank = lora.notebook_path(".md", own / "notebooks").read_text(encoding="utf-8")
+    path = lora.notebook_path(".ipynb", own / "notebooks")
+    blank = path.read_text(encoding="utf-8")
     fill(own / "notebooks", lora)
     assert python(own, "-m", "grader.reset", "lora", "--yes").returncode == 0
-    assert lora.notebook_path(".md", own / "notebooks").read_text(encoding="utf-8") == blank
-    assert len(list((own / "notebooks").glob("*.backup-*"))) == 2
+    assert path.read_text(encoding="utf-8") == blank and not path.with_suffix(".md").exists()
+    assert len(backups.every(own / "notebooks")) == 1
 
 
 TOPIC = """

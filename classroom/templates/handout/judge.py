@@ -2,26 +2,13 @@
 
 from grader.submission import SubmissionError
 
-PUBLIC_SEED = 2021
 BY_THE_INSTRUCTOR = "This copy of the course is graded by your instructor. Save the notebook and hand it in."
 
 
-class Result:
-    """The verdict on one check. There is none here."""
-
-
-class Report:
-    """The verdicts on one submission. There is none here."""
-
-
-def grade(submission, problem, **options) -> Report:
+def grade(submission, problem, **options):
     """Always raises SubmissionError, whose sentence says who grades."""
     raise SubmissionError(BY_THE_INSTRUCTOR)
 
 
-def reference_observations(problem, seed: int) -> dict:
-    return {}
-
-
-def mistake_observations(problem, seed: int) -> dict:
-    return {}
+def prepare(problem) -> None:
+    """There is nothing to prepare."""
