@@ -27,7 +27,8 @@ help:  ## show this list
 	@echo "make setup-classroom                    is the sandbox ready, and if not, what to install"
 
 check: $(READY)
-	@$(RUN) -m pytest tests/problems -qq --no-header --tb=no -rN --disable-plugin-autoload --notebooks "$(NOTEBOOKS)"
+	@$(RUN) -m pytest tests/problems -qq --no-header --tb=no -rN --disable-plugin-autoload -p no:unraisableexception \
+		--notebooks "$(NOTEBOOKS)"
 
 watch: $(READY)
 	@$(RUN) -m grader.watch --notebooks "$(NOTEBOOKS)"
@@ -37,8 +38,8 @@ quiz: $(READY)
 
 test: $(READY)
 	@$(RUN) -m ruff check --quiet .
-	@OMP_NUM_THREADS=1 $(RUN) -m pytest tests notebooks --ignore=tests/problems --nbval --nbval-current-env -q \
-		-n logical --maxprocesses 4 --dist loadfile
+	@OMP_NUM_THREADS=1 $(RUN) -m pytest notebooks tests --ignore=tests/problems --nbval --nbval-current-env -q \
+		-n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lab: $(READY)
 	@$(RUN) -m desk lab $(ARGS)

@@ -2,13 +2,14 @@
 nothing has changed."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rich.console import Console
 
 from desk import pair
-from grader import store
-from grader.problems import PROBLEMS, Problem
+from grader import children, store
+from grader.problems import PROBLEMS
 from grader.report import current, print_course
 from grader.submission import Submission, SubmissionError, read, read_pair
 from grader.verdict import Report
@@ -21,22 +22,35 @@ def grade_course(notebooks: Path, kept: Path = store.FOLDER, tell: Callable | No
         kept: the folder of the store.
         tell: called as tell(problem, done, total) while a problem is graded.
     """
-    return {problem.id: _graded(problem, notebooks, kept, tell) for problem in PROBLEMS.values()}
+    found, changed = {}, {}
+    for problem in PROBLEMS.values():
+        try:
+            submission = _submission(problem.notebook_path(".ipynb", notebooks))
+            found[problem.id] = store.remembered(submission, problem, kept)
+        except SubmissionError as error:
+            found[problem.id] = error
+        if found[problem.id] is None:
+            changed[problem.id] = submission
+    return found | (_graded(changed, kept, tell) if changed else {})
 
 
-def _graded(problem: Problem, notebooks: Path, kept: Path, tell: Callable | None) -> Report | SubmissionError:
-    try:
-        submission = _submission(problem.notebook_path(".ipynb", notebooks))
-        report = store.remembered(submission, problem, kept)
-        if report is None:
-            from grader.judge import grade  # here, since it imports torch
+def _graded(changed: dict[str, Submission], kept: Path, tell: Callable | None) -> dict[str, Report | SubmissionError]:
+    """Grade submissions by problem id, two at a time: most of the work is done by child processes."""
+    children.warm_up()  # before torch is imported here, so that both go on at once
+    from grader.judge import grade
 
-            progress = (lambda done, total: tell(problem, done, total)) if tell else None
-            report = grade(submission, problem, tell=progress)
-            store.remember(submission, report, kept)
+    def graded(problem_id: str) -> Report | SubmissionError:
+        problem = PROBLEMS[problem_id]
+        progress = (lambda done, total: tell(problem, done, total)) if tell else None
+        try:
+            report = grade(changed[problem_id], problem, tell=progress)
+        except SubmissionError as error:
+            return error
+        store.remember(changed[problem_id], report, kept)
         return report
-    except SubmissionError as error:
-        return error
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(changed, pool.map(graded, changed)))
 
 
 def _submission(notebook: Path) -> Submission:

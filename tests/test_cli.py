@@ -109,6 +109,18 @@ def test_make_check_when_all_is_solved(course):
     assert all(f"✓ {problem.title} " in done.stdout for problem in PROBLEMS.values())
 
 
+def test_make_check_grades_again_only_what_was_changed(lora, course):
+    for problem in PROBLEMS.values():
+        fill(problem, course)
+    first = make_check(course).stdout
+    kept = {path.name: path.stat().st_mtime_ns for path in (course / "store").glob("verdict-*")}
+    assert len(kept) == len(PROBLEMS) and make_check(course).stdout == first
+    fill(lora, course, lambda problem, cell: stubs.solved(problem, cell).replace("if not self.merged:", "if True:"))
+    assert "A second merge() adds the update a second time." in " ".join(make_check(course).stdout.split())
+    now = {path.name: path.stat().st_mtime_ns for path in (course / "store").glob("verdict-*")}
+    assert kept.items() < now.items() and [name for name in now if name not in kept][0].startswith("verdict-lora-")
+
+
 def test_make_check_goes_on_with_what_was_begun(lora, course):
     def first_two(problem, cell):
         return stubs.solved(problem, cell) if problem.cells.index(cell) < 2 else stubs.blank(problem, cell)

@@ -1,5 +1,6 @@
 """`make check`: pytest grades the learner's notebooks and reports to the learner."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from grader.course import grade_course, print_reports
 from grader.problems import ROOT
 from grader.submission import SubmissionError
 
-REPORTS = pytest.StashKey[dict]()
+REPORTS, QUIZ = pytest.StashKey[dict](), pytest.StashKey[str]()
 
 
 def pytest_addoption(parser):
@@ -24,8 +25,10 @@ def reports(config) -> dict:
     """The report on each problem by id, or the error that says why there is none. Graded once, at the first call."""
     if REPORTS not in config.stash:
         capture = config.pluginmanager.getplugin("capturemanager")
-        with capture.global_and_fixture_disabled() if capture else nullcontext():
+        with capture.global_and_fixture_disabled() if capture else nullcontext(), ThreadPoolExecutor(1) as pool:
+            quiz = pool.submit(_quiz_line)  # while the checks' processes start
             config.stash[REPORTS] = _grade(config.getoption("notebooks"), config.getoption("store"))
+            config.stash[QUIZ] = quiz.result()
     return config.stash[REPORTS]
 
 
@@ -59,9 +62,9 @@ def pytest_report_teststatus(report):
 
 def pytest_terminal_summary(config):
     console = Console(highlight=False)
-    if REPORTS in config.stash:
+    if QUIZ in config.stash:
         print_reports(reports(config), console, config.getoption("store"))
-    console.print(f"\n{_quiz_line()}", markup=False)
+        console.print(f"\n{config.stash[QUIZ]}", markup=False)
 
 
 def _quiz_line() -> str:
