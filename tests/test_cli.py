@@ -30,7 +30,13 @@ def fill(problem, folder, source_of=stubs.solved):
         jupytext.write(notebook, problem.notebook_path(suffix, folder))
 
 
-def make_check(folder):
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """A store that the tests share, so that what one has graded no other grades again."""
+    return tmp_path_factory.mktemp("store")
+
+
+def make_check(folder, kept):
     command = [
         sys.executable,
         "-m",
@@ -42,7 +48,7 @@ def make_check(folder):
         "-rN",
         "--disable-plugin-autoload",
     ]
-    places = ["--store", str(folder / "store"), "--notebooks", str(folder)]
+    places = ["--store", str(kept), "--notebooks", str(folder)]
     return subprocess.run([*command, *places], cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
 
 
@@ -93,59 +99,61 @@ def test_an_unknown_problem_is_refused(capsys):
 # --- make check ---------------------------------------------------------------------------------
 
 
-def test_make_check_before_anything_is_solved(course):
-    done = make_check(course)
+def test_make_check_before_anything_is_solved(course, kept):
+    done = make_check(course, kept)
     assert done.returncode == 0
     assert " 0 of 231 points in all" in done.stdout
     assert f"Next: write SequenceClassifier in {course / '06_problem_sft.ipynb'}." in " ".join(done.stdout.split())
     assert "fail" not in done.stdout.lower() and "skipped" not in done.stdout and done.stderr == ""
 
 
-def test_make_check_when_all_is_solved(course):
+def test_make_check_when_all_is_solved(course, kept):
     for problem in PROBLEMS.values():
         fill(problem, course)
-    done = make_check(course)
+    done = make_check(course, kept)
     assert done.returncode == 0 and "231 of 231 points in all" in done.stdout and "All problems are solved" in done.stdout
     assert all(f"✓ {problem.title} " in done.stdout for problem in PROBLEMS.values())
 
 
-def test_make_check_grades_again_only_what_was_changed(lora, course):
+def test_make_check_grades_again_only_what_was_changed(lora, course, kept):
     for problem in PROBLEMS.values():
         fill(problem, course)
-    first = make_check(course).stdout
-    kept = {path.name: path.stat().st_mtime_ns for path in (course / "store").glob("verdict-*")}
-    assert len(kept) == len(PROBLEMS) and make_check(course).stdout == first
-    fill(lora, course, lambda problem, cell: stubs.solved(problem, cell).replace("if not self.merged:", "if True:"))
-    assert "A second merge() adds the update a second time." in " ".join(make_check(course).stdout.split())
-    now = {path.name: path.stat().st_mtime_ns for path in (course / "store").glob("verdict-*")}
-    assert kept.items() < now.items() and [name for name in now if name not in kept][0].startswith("verdict-lora-")
+    first = make_check(course, kept).stdout
+    before = {path.name: path.stat().st_mtime_ns for path in kept.glob("verdict-*")}
+    assert make_check(course, kept).stdout == first
+    fill(lora, course, lambda problem, cell: stubs.solved(problem, cell).replace("if not self.merged:", "if 1:"))
+    assert "A second merge() adds the update a second time." in " ".join(make_check(course, kept).stdout.split())
+    now = {path.name: path.stat().st_mtime_ns for path in kept.glob("verdict-*")}
+    (new,) = now.keys() - before
+    assert before.items() < now.items() and new.startswith("verdict-lora-")
 
 
-def test_make_check_goes_on_with_what_was_begun(lora, course):
+def test_make_check_goes_on_with_what_was_begun(lora, course, kept):
     def first_two(problem, cell):
         return stubs.solved(problem, cell) if problem.cells.index(cell) < 2 else stubs.blank(problem, cell)
 
     fill(lora, course, first_two)
-    text = make_check(course).stdout
+    text = make_check(course, kept).stdout
     assert "✓ LoRALinear.delta_weight" in text and "· LoRALinear.merge" in text  # listed, since it was begun
     assert "· Supervised fine-tuning" in text and "sft_loss" not in text  # one line, since it was not
     assert f"Next: write LoRALinear.merge in {course / '08_problem_lora.ipynb'}." in " ".join(text.split())
 
 
-def test_make_check_names_the_mistake_and_gives_the_next_hint_each_time(lora, course):
+def test_make_check_names_the_mistake_and_gives_the_next_hint_each_time(lora, course, kept):
     def wrong(problem, cell):
         return stubs.solved(problem, cell).replace("if not self.merged:", "if True:")
 
     fill(lora, course, wrong)
-    texts = [" ".join(make_check(course).stdout.split()) for _ in range(4)]
+    (kept / "hints.json").unlink(missing_ok=True)
+    texts = [" ".join(make_check(course, kept).stdout.split()) for _ in range(4)]
     assert all("A second merge() adds the update a second time." in text for text in texts)
     assert [next(n for n in "123" if f"Hint {n} of 3" in text) for text in texts] == ["1", "2", "3", "3"]
-    assert make_check(course).returncode == 1
+    assert make_check(course, kept).returncode == 1
 
 
-def test_make_check_speaks_of_a_broken_notebook_in_a_sentence(lora, course):
+def test_make_check_speaks_of_a_broken_notebook_in_a_sentence(lora, course, kept):
     for suffix in (".md", ".ipynb"):
         lora.notebook_path(suffix, course).write_text("")
-    done = make_check(course)
+    done = make_check(course, kept)
     assert done.returncode == 1 and "is empty" in done.stdout and "Traceback" not in done.stdout + done.stderr
     assert "Next: write SequenceClassifier" in done.stdout  # the other problems are graded all the same
