@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 from statistics import median
 
-import jupytext
 import peft
 import torch
 
+from desk import pair
 from grader import stubs
 from grader.problems import PROBLEMS, ROOT
 from lab import checkpoint, data, world
@@ -31,19 +31,34 @@ def seconds(command: list[str]) -> float:
     return time.perf_counter() - started
 
 
+CHECK = [sys.executable, "-m", "pytest", "tests/problems", "-qq", "--no-header", "--tb=no", "-rN", "--disable-plugin-autoload",
+         "-p", "no:unraisableexception"]  # fmt: skip  as `make check` runs it
+
+
 def grading_time(rounds: int = 5) -> None:
-    """`make check` with all solved, against the time to import torch and pytest."""
+    """`make check` with all solved, against the time to import torch and pytest, by what has changed since it ran last."""
     with tempfile.TemporaryDirectory() as folder:
+        notebooks, kept = Path(folder, "notebooks"), Path(folder, "store")
+        notebooks.mkdir()
         for problem in PROBLEMS.values():
-            notebook = jupytext.read(problem.notebook_path(".ipynb"))
+            notebook = pair.read(problem.notebook_path(".ipynb"))
             stubs.put(notebook, problem, stubs.solved)
-            for suffix in (".md", ".ipynb"):
-                jupytext.write(notebook, problem.notebook_path(suffix, Path(folder)))
-        imports = [sys.executable, "-c", "import torch, pytest"]
-        check = ["make", "check", f"NOTEBOOKS={folder}"]
-        pairs = [(seconds(imports), seconds(check)) for _ in range(rounds)]
-    base, whole = (median(times) for times in zip(*pairs))
-    print(f"make check, all solved: {whole:.1f} s = {whole / base:.2f} x importing torch and pytest ({base:.1f} s)")
+            for suffix in pair.SUFFIXES:
+                pair.save_half(notebook, problem.notebook_path(suffix, notebooks))
+        check = [*CHECK, "--notebooks", str(notebooks), "--store", str(kept)]
+        seconds(check)
+        times = {"nothing changed": [], "one problem changed": [], "everything anew": []}
+        imports = []
+        for _ in range(rounds):
+            imports.append(seconds([sys.executable, "-c", "import torch, pytest"]))
+            for changed, measured in zip(("none", "lora", "*"), times.values()):
+                for verdict in kept.glob(f"verdict-{changed}-*"):
+                    verdict.unlink()
+                measured.append(seconds(check))
+    base = median(imports)
+    print(f"importing torch and pytest: {base:.2f} s")
+    for name, measured in times.items():
+        print(f"make check, all solved, {name}: {median(measured):.2f} s = {median(measured) / base:.2f} x that")
 
 
 def step_time(rounds: int = 60) -> None:
