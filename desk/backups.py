@@ -4,6 +4,7 @@ Backups of `notebooks/x.ipynb` lie in `notebooks/.course/backups`, which a file 
 The course never deletes one.
 """
 
+import re
 import shutil
 import time
 from pathlib import Path
@@ -43,12 +44,15 @@ def of(path: Path) -> list[Path]:
 def every(notebooks: Path) -> list[Path]:
     """All backups of the files of a folder, the oldest first."""
     here = folder(notebooks / "any")
-    return sorted((path for path in here.glob("*") if path.is_file()), key=lambda path: path.name.partition(".")[2])
+    return sorted((path for path in here.glob("*") if path.is_file()), key=lambda path: _STAMP.findall(path.name))
+
+
+_STAMP = re.compile(r"\.\d{4}-\d\d-\d\d_\d{6}(?:-\d+)?(?=\.\w+$)")
 
 
 def original(backup: Path) -> str:
     """The name of the file that a backup was made of: `x.2026-11-25_231501.md` is one of `x.md`."""
-    return f"{backup.name.partition('.')[0]}{backup.suffix}"
+    return _STAMP.sub("", backup.name)
 
 
 def named(path: Path, base: Path | None = None) -> str:

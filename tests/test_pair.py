@@ -375,14 +375,15 @@ def test_the_edition_is_that_of_the_notebooks():
     assert edition.of_folder() == json.loads(edition.FILE.read_text(encoding="utf-8"))
 
 
-def test_a_backup_is_made_once_and_never_overwritten(tmp_path):
-    path = tmp_path / "a.md"
+@pytest.mark.parametrize("name", ["a.md", "my work.v2 (1).ipynb", "08.2026-01-01.md"])
+def test_a_backup_is_made_once_and_never_overwritten(tmp_path, name):
+    path = tmp_path / name
     assert backups.keep(path) is None
     for text in ("one", "two", "one"):
         path.write_text(text)
         backups.keep(path)
     found = backups.of(path)
     assert sorted(backup.read_text() for backup in found) == ["one", "two"]
-    assert {backups.original(backup) for backup in found} == {"a.md"}
+    assert {backups.original(backup) for backup in found} == {name}
     shutil.copy(path, tmp_path / "b.md")
     assert backups.of(tmp_path / "b.md") == []
