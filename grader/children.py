@@ -16,7 +16,7 @@ from multiprocessing import forkserver
 
 from grader.problems import PROBLEMS
 
-PRELOAD = ["grader.preload", "grader.worker", *(f"grader.checks.{problem}" for problem in PROBLEMS)]
+PRELOAD = ["grader.uninterrupted", "grader.worker", *(f"grader.checks.{problem}" for problem in PROBLEMS), "grader.preload"]
 
 _SWAPPING = threading.Lock()  # a notebook starts children from two threads
 

@@ -30,7 +30,7 @@ SETUP = """
         from grader.notebook import start"""
 CELLS = {
     "the server prints while it starts, and the kernel is interrupted": """
-        children.PRELOAD[:] = ["grader.preload", "noisy"]
+        children.PRELOAD[:] = ["grader.uninterrupted", "noisy", "grader.preload"]
         children.warm_up()""",
     "a child prints, and is aborted": "observe.Process(endings.abort).next(60).kind",
     "a child ends with a traceback": "observe.Process(endings.fail).next(60).kind",

@@ -133,6 +133,11 @@ def test_every_guessable_check_fails_without_its_stub(monkeypatch):
             assert not same(observe.observation(seen), right[name]), name
 
 
+def test_ctrl_c_still_stops_whoever_grades():
+    # Only the fork server does not hear it.
+    assert "grader.uninterrupted" not in sys.modules
+
+
 # --- a room -------------------------------------------------------------------------------------
 
 
