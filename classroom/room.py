@@ -23,6 +23,7 @@ from grader.checks import checks_of
 from grader.problems import PROBLEMS
 
 FORMAT = 1
+ANSWER_LIMIT = 10.0  # seconds for a Dask scheduler
 
 
 def grade(
@@ -113,7 +114,7 @@ def _cluster(address: str) -> Iterator[tuple[Executor, int]]:
     except ImportError:
         raise GradeError("Dask is not installed: pip install -r requirements-cluster.txt -c constraints.txt") from None
     try:
-        client = Client(address, timeout=10)
+        client = Client(address, timeout=ANSWER_LIMIT)
     except (OSError, ValueError) as error:
         raise GradeError(f"No Dask scheduler answers at {address}: {error}") from None
     with client:
