@@ -36,10 +36,9 @@ watch: $(READY)
 quiz: $(READY)
 	@$(RUN) -m quiz $(ARGS)
 
-# The files that take longest come first, so that no worker is left alone with them at the end.
 test: $(READY)
 	@$(RUN) -m ruff check --quiet .
-	@OMP_NUM_THREADS=1 $(RUN) -m pytest tests/test_notebooks.py tests/test_release.py notebooks tests --ignore=tests/problems --nbval --nbval-current-env -q \
+	@OMP_NUM_THREADS=1 $(RUN) -m pytest tests notebooks --ignore=tests/problems --nbval --nbval-current-env -q \
 		-n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lab: $(READY)

@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from grader.judge import Report
     from grader.submission import Submission
 
+# The files that take longest, the longest first. They are begun first, so that no worker is left alone with one at the end.
+LONGEST = [
+    "test_notebooks.py", "03_lora.ipynb", "01_supervised_finetuning.ipynb", "test_grader.py", "05_hyperparameters.ipynb",
+    "test_hostile.py", "test_classroom.py", "test_release.py", "test_cli.py", "02_peft.ipynb", "04_data_preparation.ipynb",
+    "08_problem_lora.ipynb", "06_problem_sft.ipynb", "test_cluster.py", "test_pair.py", "test_accidents.py",
+]  # fmt: skip
+
 needs_sandbox = pytest.mark.usefixtures("sandboxed")
 needs_dask = pytest.mark.skipif(
     not find_spec("distributed"), reason="Dask is not installed: pip install -r requirements-cluster.txt -c constraints.txt."
@@ -64,6 +71,12 @@ def write(folder: Path, name: str, text: str) -> Path:
     path = folder / name
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files first; within a file the order stays."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
 
 
 def pytest_terminal_summary(terminalreporter):
