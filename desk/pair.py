@@ -240,7 +240,8 @@ def _is_paired(notebook: Path) -> bool:
     try:
         if markdown.exists():
             head = markdown.read_text(encoding="utf-8-sig", errors="replace")[:2000]
-            return head.startswith("---") and "jupytext:" in head.partition("\n---")[0]
+            if head.startswith("---") and "jupytext:" in head.partition("\n---")[0]:
+                return True
         return "md" in str(json.loads(ipynb.read_text(encoding="utf-8-sig"))["metadata"]["jupytext"]["formats"])
     except (OSError, ValueError, LookupError, TypeError):
         return False

@@ -152,6 +152,12 @@ def the_ipynb_was_saved_by_colab(course):
     return ["# WORK"], []
 
 
+def the_md_lost_its_head(course):
+    add(course.md, "# WORK")
+    course.md.write_text(course.md.read_text(encoding="utf-8").split("\n---\n", 1)[1], encoding="utf-8")
+    return ["# WORK"], []
+
+
 def a_note_in_markdown(course):
     notebook = nbformat.read(course.ipynb, 4)
     notebook.cells.insert(3, nbformat.v4.new_markdown_cell("WORK of mine"))
@@ -173,7 +179,7 @@ SEQUENCES = [
     only_the_ipynb, only_the_md, the_ipynb_then_times_scrambled_by_a_checkout, the_ipynb_then_no_times_at_all,
     the_md_then_times_scrambled_by_a_checkout, a_fresh_md_beside_an_old_ipynb, both_another_stub,
     both_another_stub_and_the_md_is_newer, both_the_same_stub, the_md_is_gone, the_ipynb_is_gone, the_ipynb_is_broken,
-    the_ipynb_was_saved_by_colab, a_note_in_markdown, an_experiment_of_ones_own_in_each,
+    the_ipynb_was_saved_by_colab, the_md_lost_its_head, a_note_in_markdown, an_experiment_of_ones_own_in_each,
 ]  # fmt: skip
 each_sequence = pytest.mark.parametrize("sequence", SEQUENCES, ids=lambda sequence: sequence.__name__)
 
