@@ -14,9 +14,7 @@ import warnings
 from contextlib import contextmanager
 from multiprocessing import forkserver
 
-from grader.problems import PROBLEMS
-
-PRELOAD = ["grader.uninterrupted", "grader.worker", *(f"grader.checks.{problem}" for problem in PROBLEMS), "grader.preload"]
+PRELOAD = ["grader.uninterrupted", "grader.worker", "grader.preload"]
 
 _SWAPPING = threading.Lock()  # a notebook starts children from two threads
 

@@ -1,17 +1,18 @@
 """Whether two observations are equal within tolerance and, if not, what differs and where."""
 
-from math import isnan
+from math import isfinite, isnan
 
 import torch
 
-# Relative and absolute tolerance by the dtype of the expected tensor. Probes compute in float64 where
-# they can, so that rounding never looks like a mistake and no mistake hides in rounding.
+# How far a number may be off, by the dtype of the expected tensor, in units of the largest number of that tensor. That stands for
+# the size of the terms that were added: a sum near zero is off by the rounding of its terms. Mistakes are larger by far.
 TOLERANCE = {
-    torch.float64: (1e-7, 1e-9),
-    torch.float32: (1e-5, 1e-6),
-    torch.bfloat16: (5e-2, 0.2),  # sums that cancel are off by the rounding of their terms
+    torch.float64: 1e-5,  # a right solution may compute in float32
+    torch.float32: 1e-5,
+    torch.float16: 5e-3,
+    torch.bfloat16: 4e-2,
 }
-
+LEAST = 1e-9  # where all that is expected is zero
 
 SHOWN = 20  # entries of a list in a sentence: a wrong result may have many, and is compared with all known mistakes
 
@@ -39,7 +40,9 @@ def difference(expected, given, what: str = "") -> str | None:
         return _list_difference(expected, given, what)
     number = (int, float)
     if isinstance(expected, number) and isinstance(given, number) and bool not in {type(expected), type(given)}:
-        close = abs(expected - given) <= 1e-9 + 1e-7 * abs(expected) or (isnan(expected) and isnan(given))
+        exact = isinstance(expected, int) or not isfinite(expected)
+        allowed = 0 if exact else LEAST + TOLERANCE[torch.float64] * abs(expected)
+        close = expected == given or abs(expected - given) <= allowed or (isnan(expected) and isnan(given))
         return None if close else f"{what}: expected {expected:g}, got {given:g}"
     if type(expected) is type(given) and expected == given:
         return None
@@ -80,12 +83,14 @@ def _tensor_difference(expected: torch.Tensor, given, what: str) -> str | None:
         return f"{what}: expected shape {tuple(expected.shape)}, got {tuple(given.shape)}"
     if expected.dtype != given.dtype:
         return f"{what}: expected dtype {expected.dtype}, got {given.dtype}"
-    relative, absolute = TOLERANCE.get(expected.dtype, (0.0, 0.0))
     one, other = expected.double(), given.double()
-    if torch.allclose(other, one, rtol=relative, atol=absolute, equal_nan=True):
+    finite = one[one.isfinite()]
+    relative = TOLERANCE.get(expected.dtype)
+    allowed = LEAST + relative * finite.abs().max().item() if relative and finite.numel() else 0.0
+    gap = torch.where(one == other, 0.0, (one - other).abs()).masked_fill(one.isnan() & other.isnan(), 0.0).nan_to_num(nan=torch.inf)
+    excess = gap - allowed
+    if not (excess > 0).any():
         return None
-    gap = (one - other).abs().nan_to_num(nan=torch.inf)
-    excess = gap - absolute - relative * one.abs()
     wrong = int((excess > 0).sum())
     worst = int(excess.argmax())
     place = [int(index) for index in torch.unravel_index(torch.tensor(worst), expected.shape)]

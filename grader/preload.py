@@ -5,4 +5,9 @@ The first optimizer of a process imports torch's compiler, which takes a second.
 
 import torch
 
+from grader.checks import checks_of
+from grader.problems import PROBLEMS
+
+for problem in PROBLEMS:
+    checks_of(problem)
 torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.0)

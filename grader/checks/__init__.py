@@ -3,16 +3,23 @@
 A check is a function `probe(code, rng)` with a docstring for the learner. It calls the learner's code on
 inputs drawn from `rng` and returns what it saw: a dict from readable names to tensors, numbers, strings
 or lists of them. It holds no expected value: the judge compares with what the reference shows.
+
+Whatever can be drawn is drawn: sizes, names, depths, ranks, which arguments are good, and in which order they come. So what
+is right on one seed is wrong on another one, and nothing that was recorded or guessed earns a point.
+
+The checks of a problem are a package: a module for each stub, beside the material that they share.
 """
 
 import importlib
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import torch
 from torch import nn
 
+from grader.problems import PROBLEMS
 from grader.verdict import Check
 
 
@@ -30,7 +37,7 @@ def check(stub: str, points: int, hints: tuple[str, str, str]):
     """Decorator: register a function as a check of its module's problem. Its title is the first sentence of the docstring."""
 
     def register(probe: Callable) -> Callable:
-        problem, name = probe.__module__.rpartition(".")[2], probe.__name__
+        problem, name = probe.__module__.split(".")[2], probe.__name__
         title = " ".join(probe.__doc__.split("\n\n")[0].split())
         _REGISTER.setdefault(problem, {})[name] = Probe(name, stub, points, hints, title, probe)
         return probe
@@ -41,8 +48,14 @@ def check(stub: str, points: int, hints: tuple[str, str, str]):
 @cache
 def checks_of(problem_id: str) -> dict[str, Probe]:
     """The checks of a problem by id, in the order in which a learner meets them."""
-    importlib.import_module(f"grader.checks.{problem_id}")
+    for stub in PROBLEMS[problem_id].stubs:
+        importlib.import_module(f"grader.checks.{problem_id}.{_module_of(stub)}")
     return _REGISTER[problem_id]
+
+
+def _module_of(stub: str) -> str:
+    """`lora_linear` for the stub `LoRALinear`, `merge` for `LoRALinear.merge`."""
+    return re.sub(r"(?<!^)(?=[A-Z][a-z])", "_", stub.rpartition(".")[2]).lower()
 
 
 # --- tools for probes ---------------------------------------------------------------------------
@@ -54,6 +67,21 @@ class Missing(Exception):
 
 class Unusable(Exception):
     """The learner's object lacks what the probe needs. The message is for the learner."""
+
+
+def whole(rng: torch.Generator, low: int, high: int) -> int:
+    """A whole number from low to high, both included."""
+    return int(torch.randint(low, high + 1, (1,), generator=rng))
+
+
+def shuffled(rng: torch.Generator, things: Sequence) -> list:
+    """The same things in a drawn order."""
+    return [things[index] for index in torch.randperm(len(things), generator=rng)]
+
+
+def some(rng: torch.Generator, count: int, things: Sequence) -> list:
+    """So many of these things, no one twice, in a drawn order."""
+    return shuffled(rng, things)[:count]
 
 
 def rand(rng: torch.Generator, *shape: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
@@ -77,15 +105,29 @@ def grad_of(tensor: torch.Tensor) -> torch.Tensor | str:
     return "none" if tensor.grad is None else tensor.grad
 
 
-def refusal(action: Callable, *words: str) -> dict:
-    """How an action fails: the kind of error, and which of these words its message does not name."""
+def a_float(value) -> float | str:
+    """A float as it is; of anything else, its kind in words."""
+    return value if isinstance(value, float) else f"no float, but {type(value).__name__}"
+
+
+def refusal(kind: type[Exception], action: Callable, *words: str) -> dict:
+    """How an action ends: whether in an error of this kind, and which of these words its message does not name."""
     try:
         action()
     except (NotImplementedError, Missing):
         raise
     except Exception as error:
-        kinds = [kind.__name__ for kind in (ValueError, TypeError) if isinstance(error, kind)]
-        if not kinds:
+        if not isinstance(error, kind):
             return {"raises": type(error).__name__}
-        return {"raises": kinds[0], "not named in the message": [word for word in words if word not in str(error)]}
+        told = str(error).lower()
+        return {
+            "raises": kind.__name__,
+            "not named in the message": [word for word in words if word.lower() not in told],
+        }
     return {"raises": "nothing"}
+
+
+def tried(rng: torch.Generator, **calls: Callable) -> dict:
+    """What calls give, by their names, tried in a drawn order. So it must be decided of each whether it is good or bad."""
+    seen = {name: calls[name]() for name in shuffled(rng, list(calls))}
+    return {name: seen[name] for name in calls}
