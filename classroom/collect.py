@@ -41,6 +41,7 @@ class Student:
     platform: "moodle", "canvas" or "folder".
     late: whether Canvas says so.
     files: for each problem that was handed in, the names in the folder.
+    modules: the names in the folder of modules that the answers may import.
     notes: what the instructor should know, in sentences.
     """
 
@@ -51,6 +52,7 @@ class Student:
     platform: str
     late: bool
     files: dict[str, list[str]]
+    modules: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -114,7 +116,7 @@ def load(out: Path) -> Collection:
         students = [Student(**student) for student in data["students"]]
         collection = Collection(Path(out), students, data["missing"], data["unreadable"], data["doubles"])
         for student in students:
-            names = [student.folder, *(name for files in student.files.values() for name in files)]
+            names = [student.folder, *student.modules, *(name for files in student.files.values() for name in files)]
             if not all(re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", name) for name in names):
                 raise ValueError
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -334,7 +336,11 @@ class _Candidate:
 
 @dataclass
 class _Owner:
-    """A student as one archive names them. `others`: the files that are no answers, each with the reason."""
+    """A student as one archive names them.
+
+    modules: Python files that an answer may import, by name: where they are kept, and where they were.
+    others: the files that are no answers, each with the reason.
+    """
 
     archive: int
     platform: str
@@ -342,6 +348,7 @@ class _Owner:
     id: str
     late: bool = False
     candidates: list[_Candidate] = field(default_factory=list)
+    modules: dict[str, tuple[Path, str]] = field(default_factory=dict)
     others: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -396,7 +403,7 @@ class _Reading:
             if suffix == ".zip" and not inner:
                 self._read_inner_zip(file, number, alone, budget)
             elif suffix in SUFFIXES:
-                owner.candidates.append(self._candidate(file, claim, suffix))
+                self._take_code(file, claim, suffix, owner)
                 owner.late |= claim.late
             else:
                 raise _NoAnswer("is a zip inside a zip inside a zip" if suffix == ".zip" else "is no notebook")
@@ -416,19 +423,35 @@ class _Reading:
         key = (number, claim.platform, claim.id, min(spellings(claim.name), default=claim.name))
         return self.owners.setdefault(key, _Owner(number, claim.platform, claim.name, claim.id))
 
-    def _candidate(self, file: File, claim: _Claim, suffix: str) -> _Candidate:
+    def _take_code(self, file: File, claim: _Claim, suffix: str, owner: _Owner) -> None:
+        """A file that is an answer, a module that one imports, or both: who knows before it runs?"""
         if any(re.search(rf"(?<!\d){topic}", claim.own[-1]) for topic in _TOPICS):
             raise _NoAnswer("is a notebook of a topic, not of a problem")
         data = file.read()
         problem, sure = _by_name(claim.own)
         problem = problem or _by_content(data.decode("utf-8", errors="replace"))
-        if not problem:
+        module = _module_name(claim.own[-1]) if suffix == ".py" and not sure else ""
+        if module:
+            owner.modules[module] = self._kept(data), file.where
+        if problem:
+            rank = (claim.attachment, sure, file.date, file.where)
+            digest = sha256(data).hexdigest()
+            owner.candidates.append(_Candidate(problem, suffix, rank, file.where, file.date, self._kept(data), digest))
+            self.count += 1
+        else:
             raise _NoAnswer("belongs to no problem")
-        place = self.parts / str(self.count)
+
+    def _kept(self, data: bytes) -> Path:
+        """Put the content of a file aside."""
+        place = self.parts / str(len(os.listdir(self.parts)))
         place.write_bytes(data)
-        self.count += 1
-        rank = (claim.attachment, sure, file.date, file.where)
-        return _Candidate(problem, suffix, rank, file.where, file.date, place, sha256(data).hexdigest())
+        return place
+
+
+def _module_name(name: str) -> str:
+    """The name under which a file can be imported, without what a browser has added; empty if it is none."""
+    stem = re.sub(rf"{_COUNTER}$", "", Path(name).stem)
+    return f"{stem}.py" if stem.isidentifier() and stem.isascii() else ""
 
 
 class _NoAnswer(Exception):
@@ -539,7 +562,7 @@ def _placed(group: _Group, collection: Collection, used: set[str]) -> Student:
     email = group.person.email if group.person else ""
     late = any(owner.late for owner in group.owners)
     name = _folder_name(group, used)
-    student = Student(name, group.name, group.id, email, group.platform, late, {}, list(group.notes))
+    student = Student(name, group.name, group.id, email, group.platform, late, {}, notes=list(group.notes))
     (collection.folder / name).mkdir()
     if len(group.ids) > 1:
         student.notes.append(f"{group.platform.title()} has several numbers for this student: {', '.join(group.ids)}.")
@@ -552,7 +575,14 @@ def _placed(group: _Group, collection: Collection, used: set[str]) -> Student:
         names = student.files.get(problem.id, [])
         if len(names) > 1 and names[-1].endswith(".py"):
             student.notes.append(f"For {problem.id} there are a notebook and {names[-1]}; see which one counts.")
-    others = sorted(f"{where} {why}." for owner in group.owners for where, why in owner.others)
+    taken = set()
+    for owner in group.owners if student.files else ():
+        for module, (place, where) in owner.modules.items():
+            if module not in student.modules:
+                os.replace(place, collection.folder / name / module)
+                student.modules.append(module)
+                taken.add(where)
+    others = sorted(f"{where} {why}." for owner in group.owners for where, why in owner.others if where not in taken)
     student.notes += others[:5]
     if others[5:]:
         student.notes.append(f"{_many(len(others) - 5, 'more file')} of this student were left out.")

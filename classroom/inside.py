@@ -1,8 +1,8 @@
 """The child that runs one submission. All that it knows of the grader is public: the checks, but no expected value.
 
-The submission shares this process with the checks, so it can try to speak in their place. Three things stand
-against that. What counts as right is not here. Nothing counts once the functions that observe were changed (`Seal`).
-And every check is run again with the stubs taken away, when it must fail (`WITHOUT`).
+The submission shares this process with the checks, so it can try to speak in their place. Two things stand against that. What
+counts as right is not here, and depends on the seed in all its parts. And nothing counts once the functions that observe were
+changed (`Seal`).
 """
 
 import base64
@@ -22,10 +22,9 @@ from torch import nn
 
 from grader import checks, preload, wire, worker  # noqa: F401
 from grader.checks import checks_of
-from grader.problems import PROBLEMS
-from grader.submission import SubmissionError, read, read_pair
+from grader.problems import PROBLEMS, Problem
+from grader.submission import Submission, SubmissionError, read, read_pair
 
-WITHOUT = "without "  # in front of a check's id: the check with the stubs taken away
 MOST_BYTES = 2**17  # of one message; that of a right solution has 5 kB, that of a known mistake up to 50
 
 
@@ -117,6 +116,11 @@ def serve(descriptor: int) -> None:
 
 def work(connection: Connection, job: bytes) -> None:
     """Load a submission, run its checks, send one message each. See `grader.worker.serve` for the messages."""
+    with tempfile.TemporaryDirectory() as folder:
+        _work(connection, job, Path(folder))
+
+
+def _work(connection: Connection, job: bytes, folder: Path) -> None:
     wanted = json.loads(job)
     channel = Channel(connection, bytes.fromhex(wanted["token"]))
     problem, seed, check_ids = PROBLEMS[wanted["problem"]], wanted["seed"], wanted["checks"]
@@ -127,18 +131,19 @@ def work(connection: Connection, job: bytes) -> None:
     broken = Seal().broken
     worker.send(channel, {"value": "started"})
     try:
-        submission = read_files(files)
+        submission = read_files(files, problem, folder)
         cells = submission.cells
+        sys.path.insert(0, str(folder))
+        worker.import_libraries(cells)
+        worker.send(channel, {"value": "ready"})
         code = worker.load_and_tell(channel, cells, problem.parts, submission.notices)
     except SubmissionError as error:
         return worker.send(channel, {"error": worker.describe(error, [])})
     except (TooMuchReturned, RecursionError, MemoryError, ValueError) as error:
         error = SubmissionError(f"The code cannot be read ({type(error).__name__}). Is it nested deeply, or very long?")
         return worker.send(channel, {"error": worker.describe(error, [])})
-    bare = code and Bare(problem.names)
     for check_id in check_ids if code else ():
-        name = check_id.removeprefix(WITHOUT)
-        message = worker.observe(probes[name], name, code if name == check_id else bare, cells, seed)
+        message = worker.observe(probes[check_id], check_id, code, cells, seed)
         changed = broken()
         if changed:
             error = Tampered(f"Your code has replaced `{changed}`, on which the checks rest. Nothing after that counts.")
@@ -149,31 +154,28 @@ def work(connection: Connection, job: bytes) -> None:
             worker.send(channel, {"error": worker.describe(error, cells)})
 
 
-class Bare(worker.Code):
-    """A submission without its stubs: what a check sees here, it has not seen in the submission."""
+def read_files(files: list[tuple[str, float, bytes]], problem: Problem, folder: Path) -> Submission:
+    """The submission in these files: one, or the two halves of a notebook. The others are modules that it may import.
 
-    def __init__(self, names: set[str]):
-        super().__init__({name: _taken_away for name in names})
+    Args:
+        files: name, time of change and content of each.
+        folder: where they are put.
 
-
-def _taken_away(*arguments, **options):
-    raise RuntimeError("this stub was taken away")
-
-
-def read_files(files: list[tuple[str, float, bytes]]):
-    """The submission in these files: one, or the two halves of a notebook. SubmissionError if it cannot be read."""
-    with tempfile.TemporaryDirectory() as folder:
-        paths = []
-        for name, when, content in files:
-            path = Path(folder) / Path(name).name
-            try:
-                path.write_bytes(content)
-            except OSError:
-                raise SubmissionError(f"{path.name} is too large to be graded: {len(content):,} bytes.") from None
-            os.utime(path, (when, when))
-            paths.append(path)
+    Raises:
+        SubmissionError: it cannot be read.
+    """
+    paths = []
+    for name, when, content in files:
+        path = folder / Path(name).name
         try:
-            notebooks = [path for path in paths if path.suffix != ".py"]
-            return read_pair(notebooks[0]) if notebooks else read(paths[0])
-        except SubmissionError as error:
-            raise SubmissionError(str(error).replace(f"{folder}/", "")) from None
+            path.write_bytes(content)
+        except OSError:
+            raise SubmissionError(f"{path.name} is too large to be graded: {len(content):,} bytes.") from None
+        os.utime(path, (when, when))
+        paths.append(path)
+    answers = [path for path in paths if path.stem == problem.notebook] or paths
+    notebooks = [path for path in answers if path.suffix != ".py"]
+    try:
+        return read_pair(notebooks[0]) if notebooks else read(answers[0])
+    except SubmissionError as error:
+        raise SubmissionError(str(error).replace(f"{folder}/", "")) from None

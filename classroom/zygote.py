@@ -25,7 +25,7 @@ from classroom import inside
 
 MEMORY = 768 * 2**20  # bytes of address space beyond what the prepared process has
 SCRATCH = "size=32m,nr_inodes=2000,mode=700"
-CPU_SECONDS = 60
+CPU_SECONDS = 90
 THREADS = 16
 FILES = 64
 FILE_BYTES = 16 * 2**20

@@ -9,9 +9,11 @@ from pathlib import Path
 from grader import recorded, store, wire
 from grader.checks import checks_of
 from grader.compare import same
+from grader.effects import binds
 from grader.observe import Observation, observation, observe_trusted
 from grader.problems import Problem
-from grader.submission import Cell, Submission, SubmissionError, binds, parse, reads
+from grader.program import reads
+from grader.submission import Cell, Submission, SubmissionError, parse
 from grader.verdict import Mistake
 
 

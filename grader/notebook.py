@@ -10,10 +10,11 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass
 
+from grader.effects import binds
 from grader.judge import grade, prepare
 from grader.problems import PROBLEMS, Problem, problem_of
 from grader.report import as_html, as_text, todo_notes
-from grader.submission import Cell, Submission, SubmissionError, binds, parse
+from grader.submission import Cell, Submission, SubmissionError, parse
 from grader.verdict import Report
 
 

@@ -14,11 +14,12 @@ import psutil
 
 from grader import children, wire, worker
 from grader.problems import Problem
-from grader.submission import Broken, Submission, SubmissionError
+from grader.program import Broken
+from grader.submission import Submission, SubmissionError
 
 START_LIMIT = 60.0  # seconds until a child has imported torch; only a broken machine needs so long
-FIRST_LIMIT = 6.0  # seconds for loading the code, and for a check; a right one takes 0.01
-NEXT_LIMIT = 1.5  # seconds for each check after the first that ran out of time
+FIRST_LIMIT = 15.0  # seconds for loading the code, and for a check; a right one takes 0.01, a slow one 1000 times as long
+NEXT_LIMIT = 4.0  # seconds for each check after the first that ran out of time
 GRACE = 0.5  # seconds to name the line that hangs, before the child is killed
 MEMORY_LIMIT = 2 * 2**30  # bytes beyond what the child needs to start
 FORGED = "The code has written into the grader's own channel while it was loaded, so nothing counts."
@@ -201,8 +202,9 @@ def observe(submission: Submission, problem: Problem, check_ids: list[str], seed
         SubmissionError: the code cannot even be loaded, or there is no child to be had.
     """
     try:
+        folder = str(submission.folder)
         return follow(
-            lambda rest: Process(worker.serve, submission.cells, problem.id, problem.parts, rest, seed), check_ids, tell
+            lambda rest: Process(worker.serve, submission.cells, problem.id, problem.parts, rest, seed, folder), check_ids, tell
         )
     except NotStarted:
         raise SubmissionError(f"The code {NO_CHILD}") from None
@@ -235,7 +237,8 @@ def follow(start: Callable, check_ids: list[str], tell=None, patience: float = f
             if child.next(START_LIMIT).kind != "value":
                 raise NotStarted
             end = end or time.monotonic() + patience
-            loaded = child.next(FIRST_LIMIT)
+            loaded = child.next(START_LIMIT)  # the libraries are there
+            loaded = child.next(FIRST_LIMIT) if loaded.kind == "value" else loaded
             if loaded.kind != "value":
                 raise SubmissionError(_load_failure(loaded))
             while len(results) < len(check_ids):

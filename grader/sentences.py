@@ -4,10 +4,11 @@ import re
 
 from grader.observe import Observed, place
 from grader.problems import STILL_A_STUB, Problem, alike
+from grader.program import Broken
 from grader.remarks import LAST_COUNTS
-from grader.submission import Broken, SubmissionError
+from grader.submission import SubmissionError
 
-OUR_OWN = ("Unusable", "TooMuchPrinted", "TooMuchReturned", "Tampered")  # errors of the grader, whose message says it all
+OUR_OWN = ("Unusable", "TooMuchReturned", "Tampered")  # errors of the grader, whose message says it all
 IMPORT_ERRORS = ("ImportError", "ModuleNotFoundError")
 
 

@@ -22,8 +22,9 @@ from filelock import FileLock, Timeout
 from desk.backups import KEPT
 from desk.files import write
 from grader.problems import ROOT, Problem
+from grader.program import select
 from grader.remarks import remarks
-from grader.submission import Submission, select
+from grader.submission import Submission
 from grader.verdict import PUBLIC_SEED, Check, Mistake, Report, Result
 
 FOLDER = ROOT / KEPT / "grader"

@@ -7,7 +7,7 @@ import textwrap
 
 from grader import recorded
 from grader.problems import Problem
-from grader.submission import reads
+from grader.program import reads
 
 
 def tags(cell: tuple[str, ...]) -> list[str]:

@@ -5,9 +5,8 @@ import codecs
 import io
 import json
 import re
-import symtable
 import tokenize
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from desk import pair
@@ -48,6 +47,11 @@ class Submission:
     path: str = ""
     notices: list[str] = field(default_factory=list)
     live: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Where modules beside it lie: the file's folder, or the one in which the kernel runs."""
+        return Path(self.path).absolute().parent if self.path else Path.cwd()
 
 
 # --- reading files ------------------------------------------------------------------------------
@@ -215,85 +219,7 @@ def _defines_something(source: str) -> bool:
         return False
 
 
-# --- choosing what to run -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Broken:
-    """A cell with a syntax error."""
-
-    label: str
-    line: int
-    text: str
-    message: str
-    defines: frozenset[str]  # the names that it would define
-    mended: bool = False  # the cell was run again, or later cells define these names
-
-
-@dataclass
-class Program:
-    """The statements of a submission that define what the checks need, cell by cell."""
-
-    parts: list[tuple[Cell, list[ast.stmt]]]
-    broken: list[Broken]
-    defined: set[str]
-
-
-def select(cells: list[Cell], names: set[str]) -> Program:
-    """The statements that define `names`, and what those need in turn. All others stay unrun.
-
-    So a notebook is graded without its training, its figures and its checks. Line numbers are kept.
-    """
-    statements, facts, broken = [], [], []
-    for number, cell in enumerate(cells):
-        if cell.kind != "code":
-            continue
-        try:
-            body = parse(cell.source).body
-            found = [(binds(statement), reads(statement)) for statement in body]
-        except SyntaxError as error:
-            broken.append((_broken(cell, error), number, len(facts)))
-        else:
-            facts += found
-            statements += [(cell, statement) for statement in body]
-    needed, kept = set(names), set()
-    growing = True
-    while growing:  # until no kept statement needs another one
-        growing = False
-        for index, (bound, used) in enumerate(facts):
-            if index not in kept and (bound & needed or "*" in bound):
-                kept.add(index)
-                needed |= used
-                growing = True
-    parts: list[tuple[Cell, list[ast.stmt]]] = []
-    for index in sorted(kept):
-        cell, statement = statements[index]
-        if not parts or parts[-1][0] is not cell:
-            parts.append((cell, []))
-        parts[-1][1].append(statement)
-    defined = {name for bound, _ in facts for name in bound}
-    told = [replace(b, mended=_is_mended(b, cells[n], cells[n + 1 :], facts[begin:])) for b, n, begin in broken]
-    return Program(parts, told, defined)
-
-
-def _broken(cell: Cell, error: SyntaxError) -> Broken:
-    lines = cell.source.splitlines()
-    line = min(error.lineno or 1, len(lines)) if lines else 0
-    found = re.findall(r"^([ \t]*)(?:async\s+)?(?:def|class)\s+(\w+)", cell.source, flags=re.MULTILINE)
-    outermost = min((len(indent) for indent, _ in found), default=0)  # an indented cell may be what is broken
-    defines = frozenset(name for indent, name in found if len(indent) == outermost)
-    return Broken(cell.label, line, lines[line - 1].strip() if line else "", error.msg, defines)
-
-
-def _is_mended(broken: Broken, cell: Cell, later: list[Cell], facts: list[tuple[set, set]]) -> bool:
-    """Whether nothing need be said of a broken cell any more.
-
-    Args:
-        facts: of each later statement, what it binds and what it reads.
-    """
-    run_again = bool(cell.id) and any(other.id == cell.id for other in later)
-    bound = {name for names, _ in facts for name in names}
-    return run_again or bool(broken.defines) and broken.defines <= bound
+# --- parsing -------------------------------------------------------------------------------------
 
 
 def parse(source: str) -> ast.Module:
@@ -327,40 +253,3 @@ def _without_magics(source: str) -> str:
             return ""  # %%bash, %%html: not Python
         lines[lines.index(first)] = ""
     return "\n".join(_MAGIC_LINE.sub(r"\1pass", line) for line in lines)
-
-
-def _root(node: ast.expr) -> str | None:
-    """`LoRALinear` of the target `LoRALinear.merge` or `table[0]`."""
-    while isinstance(node, (ast.Attribute, ast.Subscript)):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else None
-
-
-def binds(statement: ast.stmt) -> set[str]:
-    """The module-level names that a statement defines or changes. "*" for a star import."""
-    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        return {statement.name}
-    bound = set()
-    for node in ast.walk(statement):
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            bound.add(node.name)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            bound |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
-        elif isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)):
-            if isinstance(node.ctx, ast.Store):
-                bound.add(_root(node))
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "setattr":
-            bound.add(_root(node.args[0]) if node.args else None)
-    return bound - {None}
-
-
-def reads(statement: ast.stmt) -> set[str]:
-    """The module-level names that a statement uses, also later, when its functions run."""
-    table = symtable.symtable(ast.unparse(statement), "statement", "exec")
-    names = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_referenced()}
-    nested = list(table.get_children())
-    while nested:
-        scope = nested.pop()
-        names |= {symbol.get_name() for symbol in scope.get_symbols() if symbol.is_global()}
-        nested += scope.get_children()
-    return names

@@ -11,8 +11,9 @@ import pytest
 from classroom import grading, pages
 from grader import stubs
 from grader.judge import grade
+from grader.program import select
 from grader.report import as_html, as_text
-from grader.submission import Cell, Submission, SubmissionError, read, read_pair, read_path, select
+from grader.submission import Cell, Submission, SubmissionError, read, read_pair, read_path
 from tests.conftest import graded, not_passed, write
 
 
