@@ -155,8 +155,10 @@ def imports(cells: list[Cell]) -> set[tuple[str, str]]:
     return found
 
 
-def run(program: Program, module: ModuleType, file_name: Callable[[Cell], str]) -> Iterator[tuple[ast.stmt, BaseException | None]]:
-    """Run the statements one after another in a module, and give each with the exception that it raised, if any.
+def run(
+    program: Program, module: ModuleType, file_name: Callable[[Cell], str]
+) -> Iterator[tuple[Cell, ast.stmt, BaseException | None]]:
+    """Run the statements one after another in a module, and give each with its cell and the exception that it raised, if any.
 
     Args:
         file_name: the name under which tracebacks and `inspect` know a cell.
@@ -169,9 +171,9 @@ def run(program: Program, module: ModuleType, file_name: Callable[[Cell], str]) 
             flags |= _future(statement)
             try:
                 exec(compile(ast.Module([statement], []), name, "exec", flags, dont_inherit=True), vars(module))
-                yield statement, None
+                yield cell, statement, None
             except BaseException as error:
-                yield statement, error
+                yield cell, statement, error
 
 
 def module_of(program: Program, file_name: Callable[[Cell], str]) -> ModuleType:

@@ -142,7 +142,7 @@ def _plain(tensor: torch.Tensor) -> torch.Tensor:
 def load(program: Program, cells: list[Cell]) -> tuple[Code, dict]:
     """Run the definitions of a submission. Also returns what could not be defined, and why."""
     module, failures = module_of(program, lambda cell: _file_name(cells, cell)), {}
-    for statement, error in run(program, module, lambda cell: _file_name(cells, cell)):
+    for _, statement, error in run(program, module, lambda cell: _file_name(cells, cell)):
         names = binds(statement) or {"?"}
         if error is None:
             for name in names:

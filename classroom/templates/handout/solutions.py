@@ -6,13 +6,14 @@ is called; in a notebook, the cell then says so in one line. After a change of t
 of the notebook that uses it.
 """
 
-import ast
+import sys
 
 from IPython import get_ipython
 
 from grader.notebook import start
 from grader.problems import PROBLEMS
-from grader.submission import SubmissionError, read_pair, select
+from grader.program import run, select
+from grader.submission import SubmissionError, read_pair
 
 
 def fill(namespace: dict, problem_id: str, others: list[str]) -> None:
@@ -41,9 +42,8 @@ def fill(namespace: dict, problem_id: str, others: list[str]) -> None:
         return
     for cell in program.broken:
         errors.update({name: f"{cell.label} has a syntax error in line {cell.line}: {cell.message}" for name in cell.defines})
-    for cell, statements in program.parts:
-        for statement in statements:
-            try:
-                exec(compile(ast.Module([statement], []), f"<{cell.label}>", "exec"), namespace)
-            except Exception as error:
-                errors[getattr(statement, "name", "*")] = f"{cell.label} raises {type(error).__name__}: {error}"
+    for cell, statement, error in run(program, sys.modules[namespace["__name__"]], lambda cell: f"<{cell.label}>"):
+        if isinstance(error, Exception):
+            errors[getattr(statement, "name", "*")] = f"{cell.label} raises {type(error).__name__}: {error}"
+        elif error is not None:
+            raise error
