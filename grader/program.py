@@ -9,6 +9,7 @@ import symtable
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import ModuleType
 
 from grader.effects import ANYTHING, NAMESPACES, Effects, binds
@@ -153,6 +154,18 @@ def imports(cells: list[Cell]) -> set[tuple[str, str]]:
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 found |= {(node.module, alias.name) for alias in node.names}
     return found
+
+
+def modules_beside(cells: list[Cell], folder: Path) -> list[Path]:
+    """The files of the modules in a folder that code imports, and of those that these import in turn."""
+    found, queue = set(), list(cells)
+    while queue:
+        for module in {name.partition(".")[0] for name, _ in imports([queue.pop()])}:
+            for path in [folder / f"{module}.py", *(folder / module).glob("**/*.py")]:
+                if path not in found and path.is_file():
+                    found.add(path)
+                    queue.append(Cell(path.name, path.read_text(encoding="utf-8", errors="replace")))
+    return sorted(found)
 
 
 def run(

@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from desk.backups import KEPT
 from desk.files import write
 from grader.problems import ROOT, Problem
-from grader.program import select
+from grader.program import Program, modules_beside, select
 from grader.remarks import remarks
 from grader.submission import Submission
 from grader.verdict import PUBLIC_SEED, Check, Mistake, Report, Result
@@ -57,8 +57,13 @@ def code_key(submission: Submission, problem: Problem) -> str:
     ]
     broken = [asdict(cell) | {"defines": sorted(cell.defines)} for cell in program.broken]
     # Messages on a name that is missing speak of other names that are there.
+    beside = [[path.name, _hash(path.read_text(encoding="utf-8", errors="replace"))] for path in _beside(submission, program)]
     names = [] if problem.parts <= program.defined else sorted(program.defined)
-    return _hash([counts, broken, names, remarks(submission.cells, problem.parts), submission.notices, submission.live])
+    return _hash([counts, broken, names, beside, remarks(submission.cells, problem.parts), submission.notices, submission.live])
+
+
+def _beside(submission: Submission, program: Program) -> list[Path]:
+    return modules_beside([cell for cell, _ in program.parts], submission.folder)
 
 
 def _first_line(statement) -> int:

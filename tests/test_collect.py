@@ -12,6 +12,7 @@ import pytest
 
 from classroom import archives as limits
 from classroom.collect import CollectError, collect, load, summary
+from classroom.grading import jobs_of
 from classroom.roster import read_roster
 
 LORA = json.dumps({"cells": [{"source": ["def inject_lora(model):\n", "    pass\n"]}], "nbformat": 4})
@@ -275,6 +276,18 @@ def test_the_content_tells_the_problem_and_is_not_run(place):
     collection = collect([place / "in"], place / "out")
     assert only(collection).files == {"peft": ["07_problem_peft.py"]}
     assert reasons(collection) == {"in/bob/solution.py": "belongs to no problem", "in/carla/all.py": "belongs to no problem"}
+
+
+def test_modules_that_an_answer_imports_are_kept_beside_it(place):
+    archive = zip_of(
+        place / "in" / "a.zip",
+        *((f"{MOODLE.format(name='Ann Li', id=8, rest='')}/{name}", text)
+          for name, text in [("08_problem_lora.ipynb", LORA), ("my_helpers.py", "x = 1"), ("more (1).py", "y = 2"), ("not a module.py", "z")]),
+    )  # fmt: skip
+    student = only(collect([archive], place / "out"))
+    assert student.files == {"lora": ["08_problem_lora.ipynb"]} and sorted(student.modules) == ["more.py", "my_helpers.py"]
+    assert files(place / "out")["ann-li-8/my_helpers.py"] == "x = 1" and "not a module.py belongs to no problem" in student.notes[0]
+    assert [name for name, *_ in jobs_of(load(place / "out"), 1)[0].files] == ["08_problem_lora.ipynb", "more.py", "my_helpers.py"]
 
 
 def test_a_topics_notebook_is_no_answer(place):

@@ -43,6 +43,20 @@ def test_a_verdict_is_told_as_it_was_given(lora, kept):
     assert told.path == "mine.ipynb" and told.notices == ["a note"] and (told.score, told.max_score) == (0, 3)
 
 
+def test_a_module_beside_the_notebook_counts(lora, tmp_path):
+    def known() -> bool:
+        one = submission("import helpers", *SOURCES[:2], "def helper(model): return helpers.x", path=str(tmp_path / "mine.ipynb"))
+        found = store.remembered(one, lora, tmp_path / "store") is not None
+        store.remember(one, report(lora), tmp_path / "store")
+        return found
+
+    for name, text in [("helpers.py", "from parts import x"), ("parts.py", "x = 1"), ("parts.py", "x = 2")]:
+        (tmp_path / name).write_text(text)
+        assert not known() and known()
+    (tmp_path / "others.py").write_text("x = 1")
+    assert known()
+
+
 @pytest.mark.parametrize(
     "sources",
     [
@@ -71,7 +85,7 @@ def test_another_grader_grades_again(lora, kept, monkeypatch):
 
 def test_the_key_of_the_grader_covers_checks_references_and_mistakes():
     covered = {path.relative_to(ROOT).as_posix() for pattern in store.CODE for path in ROOT.glob(pattern)}
-    assert {"grader/judge.py", "grader/checks/lora.py", "grader/mistakes/lora/scaling_inverted.py", "solutions/lora.py"} <= covered
+    assert {"grader/judge.py", "grader/checks/lora/merge.py", "grader/mistakes/lora/scaling_inverted.py", "solutions/lora.py"} <= covered
 
 
 def test_what_may_be_the_fault_of_the_machine_is_not_kept(lora, tmp_path):
