@@ -3,6 +3,7 @@
 import __future__
 
 import ast
+import importlib.util
 import linecache
 import re
 import symtable
@@ -154,6 +155,15 @@ def imports(cells: list[Cell]) -> set[tuple[str, str]]:
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 found |= {(node.module, alias.name) for alias in node.names}
     return found
+
+
+def is_installed(module: str) -> bool:
+    """Whether a module is one of a library. One that lies beside the submission is its author's own, and may do anything."""
+    try:
+        spec = importlib.util.find_spec(module.partition(".")[0])
+    except (ImportError, ValueError):
+        return False
+    return spec is not None and Path(spec.origin or "").is_relative_to(sys.prefix)
 
 
 def modules_beside(cells: list[Cell], folder: Path) -> list[Path]:

@@ -7,6 +7,7 @@ its author the wrong way.
 import ast
 from dataclasses import dataclass
 
+from grader.program import is_installed
 from grader.submission import Cell, parse
 
 LAST_COUNTS = "The last one counts."  # ends a remark that matters only as long as something fails
@@ -73,11 +74,11 @@ def _without_definition(name: str, cells: list[Cell]) -> str:
 
 
 def _imported(name: str, last: Definition) -> str:
-    if not last.module:
-        return ""
+    if not last.module or not (is_installed(last.module) or last.module.startswith("solutions")):
+        return ""  # a module beside the notebook is its author's own
     return (
-        f"`{name}` is imported from `{last.module}` ({last.cell.label}). What counts is the code that stands in the "
-        f"notebook or file itself, so write `{name}` there."
+        f"`{name}` is imported from `{last.module}` ({last.cell.label}). What counts is your own code, so write `{name}` "
+        "in the notebook or file itself."
     )
 
 

@@ -160,8 +160,8 @@ class Sentences:
         if name in self.seen.defined or "*" not in self.seen.defined or "*" in self.seen.load_errors:
             return None
         return (
-            f"`{name}` does not stand here; it may come with a star import. What counts is the code that stands in the "
-            f"notebook or file itself, so write `{name}` there."
+            f"`{name}` does not stand here; it may come with a star import. What counts is your own code, so write `{name}` "
+            "in the notebook or file itself."
         )
 
 

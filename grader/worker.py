@@ -5,7 +5,6 @@ What it sends is data only (see `to_data` and `grader.wire`), so nothing of the 
 
 import ast
 import importlib
-import importlib.util
 import io
 import os
 import random
@@ -14,7 +13,6 @@ import sys
 import zlib
 from contextlib import suppress
 from numbers import Number
-from pathlib import Path
 from types import ModuleType
 
 import torch
@@ -23,7 +21,7 @@ from torch.nn.modules.module import register_module_forward_hook
 from grader import wire
 from grader.checks import Missing, checks_of
 from grader.effects import FUNCTIONS, binds
-from grader.program import Program, imports, module_of, run, select
+from grader.program import Program, imports, is_installed, module_of, run, select
 from grader.remarks import remarks
 from grader.submission import Cell
 
@@ -118,14 +116,8 @@ def import_libraries(cells: list[Cell]) -> None:
     """Import the installed modules that the code imports anywhere, so that no check pays for that in time."""
     for module, name in sorted(imports(cells)):
         with suppress(Exception):  # the code will meet the error itself
-            if _is_installed(module):
+            if is_installed(module):
                 getattr(importlib.import_module(module), name, None)
-
-
-def _is_installed(module: str) -> bool:
-    """Whether a module is a part of Python or of a library: not one that lies beside the submission, which may do anything."""
-    spec = importlib.util.find_spec(module.partition(".")[0])
-    return spec is not None and Path(spec.origin or "").is_relative_to(sys.prefix)
 
 
 def _plain_output(module, inputs, output):
