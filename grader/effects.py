@@ -18,6 +18,7 @@ CHANGING = {
 }  # fmt: skip
 PASSED_ON = {"dict", "enumerate", "getattr", "items", "iter", "list", "reversed", "sorted", "tuple", "values", "vars", "zip"}
 PATCHES = {"setattr", "delattr", "update_wrapper", "__setattr__", "__delattr__"}  # functions that change their first argument
+HEARS = ("__init_subclass__", "__new__", "__init__")  # methods in which a class above, or a metaclass, may note a new class
 # Libraries whose functions look at a class or function that they are given, and leave it as it is.
 LOOKING_ONLY = {"torch", "numpy", "matplotlib", "IPython", "pandas", "tqdm", "rich", "grader", "lab", "quiz", "solutions"}
 
@@ -182,17 +183,17 @@ class Effects:
         return {name} if name in self.classes else set()
 
     def _by_subclass(self, node: ast.ClassDef) -> set[str | None]:
-        """Classes that hear of their subclasses: `__init_subclass__`, or a metaclass."""
-        found, queue = set(), [root(base) for base in [*node.bases, *(k.value for k in node.keywords if k.arg == "metaclass")]]
+        """What hears of a new class: those above it that have `__init_subclass__`, its metaclass, and what these change."""
+        found, seen, queue = set(), set(), _above(node)
         while queue:
             name = queue.pop()
-            if name in self.classes and name not in found:
+            if name in self.classes and name not in seen:
+                seen.add(name)
                 own = self.classes[name]
-                hears = any(isinstance(part, FUNCTIONS) and part.name in ("__init_subclass__", "__new__", "__init__") for part in own.body)
-                if hears:
+                queue += _above(own)
+                if any(isinstance(part, FUNCTIONS) and part.name in HEARS for part in own.body):
                     found |= {name} | _changed(own, set())[1]
-                queue += [root(base) for base in own.bases] + [root(k.value) for k in own.keywords if k.arg == "metaclass"]
-        return found if any(_hears(self.classes[name]) for name in found if name in self.classes) else set()
+        return found if any(_hears(self.classes[name]) for name in seen) else set()
 
     def _summary(self, name: str) -> tuple[set[int], set[str]]:
         """Of a function: the places of the arguments that it changes, and the module's names that it changes."""
@@ -209,6 +210,11 @@ class Effects:
             places = {index for index, parameter in enumerate(parameters) if parameter in changed}
             self._summaries[name] = places, outside
         return self._summaries[name]
+
+
+def _above(node: ast.ClassDef) -> list[str | None]:
+    """The names of a class's bases and of its metaclass."""
+    return [root(base) for base in [*node.bases, *(k.value for k in node.keywords if k.arg == "metaclass")]]
 
 
 def _hears(node: ast.ClassDef) -> bool:

@@ -153,6 +153,10 @@ def test_what_only_uses_it_is_not_run(use):
     assert kept(DEFINES, use) == [DEFINES]
 
 
+def test_a_class_may_have_the_name_of_its_base():
+    assert len(kept("class f: pass", "class f(f):\n    def go(self): return 1", "class A(B): pass\nclass B(A): pass")) == 2
+
+
 def test_a_plain_method_of_a_class_is_a_use():
     assert kept("class f:\n    def go(self): return 1", "f.go(f())") == ["class f:\n\n    def go(self):\n        return 1"]
 
