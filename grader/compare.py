@@ -28,10 +28,10 @@ def difference(expected, given, what: str = "") -> str | None:
         for key in expected:
             name = f"{what}, {key}" if what else key
             if key not in given:
-                return f"{name}: missing"
+                return _refusal(expected, given, what) or f"{name}: missing"
             found = difference(expected[key], given[key], name)
             if found:
-                return found
+                return _refusal(expected, given, what) or found
         extra = [key for key in given if key not in expected]
         return f"{what or 'result'}: unexpected {', '.join(extra)}" if extra else None
     if isinstance(expected, torch.Tensor):
@@ -56,6 +56,41 @@ def same(one, other) -> bool:
     if one.kind == "error":
         return (one.error["type"], one.error["message"]) == (other.error["type"], other.error["message"])
     return one.kind == "value" and difference(one.value, other.value) is None
+
+
+def entries(value, what: str = "") -> dict[str, object]:
+    """The smallest parts of an observation by their places: tensors, words, numbers, and lists of words or of numbers."""
+    if isinstance(value, dict):
+        parts = {f"{what}, {key}" if what else str(key): part for key, part in value.items()}
+    elif isinstance(value, list) and not _is_plain(value):
+        parts = {f"{what}[{index}]": part for index, part in enumerate(value)}
+    else:
+        return {what: value}
+    return {place: leaf for name, part in parts.items() for place, leaf in entries(part, name).items()}
+
+
+def _is_plain(items: list) -> bool:
+    """Whether these are words alone or numbers alone."""
+    return any(all(isinstance(item, kind) for item in items) for kind in (str, (int, float)))
+
+
+def _refusal(expected: dict, given: dict, what: str) -> str | None:
+    """How a call ended that `grader.checks.refusal` has tried, where it should have ended otherwise."""
+    due, came, left = expected.get("raises"), given.get("raises"), given.get("not named in the message")
+    place = f"{what}: " if what else ""
+    if not isinstance(due, str) or not isinstance(came, str):
+        return None
+    if due == came:
+        unnamed = [word for word in left if isinstance(word, str)] if isinstance(left, list) else []
+        names = f", but its message does not name {', '.join(unnamed[:SHOWN])}"
+        return f"{place}{_article(due)} was raised{names}" if unnamed else None
+    if due == "nothing":
+        return f"{place}no error was expected, but {_article(came)} was raised"
+    return f"{place}expected an error of kind {due}, but {'none' if came == 'nothing' else _article(came)} was raised"
+
+
+def _article(kind: str) -> str:
+    return f"{'an' if kind[:1] in 'AEIOU' else 'a'} {kind}"
 
 
 def _list_difference(expected: list, given: list, what: str) -> str | None:

@@ -1,16 +1,17 @@
-"""From observations to verdicts: compare with the reference, and name the known mistake."""
+"""From observations to verdicts: each check against the reference. What explains a failure, `grader.explain` finds."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 from grader.bank import known_mistakes, mistake_observations, reference_observations, wrong_checks
 from grader.checks import checks_of
-from grader.compare import difference, same
+from grader.compare import difference
+from grader.explain import Evidence, Explanation, explain, leaves_out
 from grader.observe import MEMORY_LIMIT, Observation, Observed, observe, place
 from grader.problems import Problem
 from grader.sentences import NothingKnown, Sentences
 from grader.submission import Submission, SubmissionError
-from grader.verdict import PUBLIC_SEED, Report, Result
+from grader.verdict import PUBLIC_SEED, Mistake, Report, Result
 
 
 def prepare(problem: Problem) -> None:
@@ -51,7 +52,7 @@ def judge(
     notices: Sequence[str] = (),
     live: bool = False,
 ) -> Report:
-    """Compare what was observed with the reference, and name the known mistakes. The arguments are those of `grade`.
+    """Compare what was observed with the reference, and explain the failures. The arguments are those of `grade`.
 
     Args:
         live: the submission is what a kernel has run so far.
@@ -70,21 +71,52 @@ def judge(
             status, message = say.missing(message)
         results.append(Result(check, status, message))
     report = Report(problem, results, live=live).of(*stubs or problem.stubs)
-    wrong = [r for r in report.results if r.status in ("failed", "error") and r.check.id not in absent]
-    bank = mistake_observations(problem, seed, [r.check.id for r in wrong]) if wrong else {}
-    named = {r.check.id: _diagnosed(r, results, seen, bank, problem, seed) for r in wrong}
+    wrong = [r.check.id for r in results if r.status in ("failed", "error") and r.check.id not in absent]
+    if any(r.check.id in wrong for r in report.results):
+        report = replace(report, results=_explained(report.results, results, wrong, seen, problem, seed))
     notices = [*notices, *seen.notices, *say.notices(report)]
-    results = _most_telling_first([named.get(r.check.id, r) for r in report.results], problem)
-    return replace(report, results=results, notices=notices)
+    return replace(report, results=_most_telling_first(report.results, problem), notices=notices)
+
+
+def _explained(
+    shown: list[Result], results: list[Result], wrong: list[str], seen: Observed, problem: Problem, seed: int
+) -> list[Result]:
+    """The results that are shown, each with what can be said of its cause.
+
+    Args:
+        results: those of all checks; `wrong` are the ids of the ones that fail with something to compare.
+    """
+    bank, known = mistake_observations(problem, seed, wrong), known_mistakes(problem)
+    evidence = Evidence(
+        right=reference_observations(problem, seed),
+        seen=seen.checks,
+        stubs={check.id: check.stub for check in checks_of(problem.id).values()},
+        passed={result.check.id for result in results if result.status == "passed"},
+        wrong=wrong,
+        bank=bank,
+        acts={mistake: wrong_checks(mistake, problem, seed) for mistake in bank},
+        leaves_out=leaves_out(known),
+        found=getattr(seen, "rules", ()),
+    )
+    causes = explain(evidence)
+    return [_with_cause(result, causes[result.check.id], known) if result.check.id in causes else result for result in shown]
+
+
+def _with_cause(result: Result, cause: Explanation, known: dict[str, Mistake]) -> Result:
+    mistakes = [known[mistake] for mistake in cause.mistakes]
+    if len(mistakes) == 1:
+        return replace(result, diagnosis=mistakes[0])
+    at_once = f"{len(mistakes)} known mistakes act here at once: {' '.join(mistake.title for mistake in mistakes)}"
+    return replace(result, fact=at_once if mistakes else cause.fact)
 
 
 def _most_telling_first(results: list[Result], problem: Problem) -> list[Result]:
-    """Of each stub first the failures whose mistake is known, and of these first the check that is about the mistake."""
+    """Of each stub first the failures whose cause is known, and of these first the check that is about the mistake."""
 
     def rank(result: Result) -> tuple:
         known = result.diagnosis
         about = known is not None and known.shows_in == result.check.id
-        return problem.stubs.index(result.check.stub), not result.fails, known is None, not about
+        return problem.stubs.index(result.check.stub), not result.fails, known is None, not about, not result.fact
 
     return sorted(results, key=rank)
 
@@ -114,32 +146,3 @@ def _verdict(right: Observation, seen: Observation, say: Sentences) -> tuple[str
     if method := say.absent_method(error):
         return "todo", say.method(method)
     return "error", say.exception(error)
-
-
-# --- naming the mistake --------------------------------------------------------------------------
-
-
-def _diagnosed(
-    result: Result, results: list[Result], seen: Observed, bank: dict, problem: Problem, seed: int
-) -> Result:
-    """The result with the known mistake that gives the same observation, if there is one.
-
-    A mistake that fails a check which the submission passes is not the submission's. If several are left, the
-    one that agrees with the submission on most checks is named.
-    """
-    passed = {other.check.id for other in results if other.status == "passed"}
-    others = [other.check.id for other in results if other.status != "passed"]
-    matching = [
-        mistake
-        for mistake, observed in bank.items()
-        if not passed & wrong_checks(mistake, problem, seed)
-        and same(observed[result.check.id], seen.checks[result.check.id])
-    ]
-    if not matching:
-        return result
-
-    def agreement(mistake: str) -> int:
-        return sum(same(bank[mistake][check], seen.checks[check]) for check in others)
-
-    best = max(matching, key=agreement)
-    return Result(result.check, result.status, result.message, known_mistakes(problem)[best])

@@ -47,12 +47,25 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Result:
-    """The verdict on one check. `status`: passed, failed, error, timeout or todo."""
+    """The verdict on one check.
+
+    Attributes:
+        status: passed, failed, error, timeout or todo.
+        message: what was seen.
+        diagnosis: the known mistake that explains it.
+        fact: else, in a sentence, what is known of the cause.
+    """
 
     check: Check
     status: str
     message: str = ""
     diagnosis: Mistake | None = None
+    fact: str = ""
+
+    @property
+    def words(self) -> str:
+        """What was seen, and what is known of the cause, for places that hold one text."""
+        return f"{self.message} {self.fact}".strip()
 
     @property
     def points(self) -> int:

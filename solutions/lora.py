@@ -20,6 +20,8 @@ class LoRALinear(nn.Module):
 
     forward(x) = base(x) + scaling · B A dropout(x)        (arXiv 2106.09685, eq. 3)
 
+    In train mode dropout drops each entry of x on its own. In eval mode it does nothing.
+
     Attributes:
         base: the wrapped layer. Its weight and its bias are frozen.
         lora_A: parameter (rank, in_features), Kaiming-uniform with a = √5.
@@ -117,13 +119,13 @@ def inject_lora(
 
 
 def lora_state_dict(model: nn.Module) -> dict[str, torch.Tensor]:
-    """The lora_A and lora_B tensors of the model by qualified name, and nothing else."""
+    """The lora_A and lora_B tensors of the model by qualified name, in their own dtype, and nothing else."""
     return {name: factor.detach() for name, factor in _lora_parameters(model).items()}
 
 
 @torch.no_grad()
 def load_lora_state_dict(model: nn.Module, state: dict[str, torch.Tensor]) -> None:
-    """Copy the tensors of `lora_state_dict` into the model, all of them or none.
+    """Copy the tensors of `lora_state_dict` into the parameters of the model, all of them or none.
 
     Raises:
         ValueError: a tensor is missing, unexpected or of another shape. The message names it, and

@@ -20,7 +20,7 @@ class ParameterCount(NamedTuple):
 
 
 def freeze(model: nn.Module) -> nn.Module:
-    """Let no parameter require a gradient. Returns the model."""
+    """Let no parameter require a gradient, and change nothing else. Returns the model."""
     return model.requires_grad_(False)
 
 
@@ -40,7 +40,7 @@ def apply_bitfit(model: nn.Module, also: Sequence[str] = ()) -> list[str]:
 
     Args:
         also: parameters whose qualified name contains one of these strings train, too, for
-            example the task head.
+            example the task head. A string is no pattern: it matches letter by letter.
 
     Returns:
         The qualified names of what trains, in model order.
@@ -73,6 +73,9 @@ class Adapter(nn.Module):
             the identity, and its first step moves `up`.
 
     It has 2 · D · m + D + m parameters, for hidden size D and bottleneck m.
+
+    Raises:
+        ValueError: bottleneck is below 1.
     """
 
     def __init__(self, hidden_size: int, bottleneck: int):
@@ -97,7 +100,7 @@ def add_adapters(model: nn.Module, target_modules: Sequence[str], bottleneck: in
     train, also those of an earlier call. A module that has an adapter gets no second one.
 
     Returns:
-        The qualified names of the modules that got an adapter, in model order.
+        The qualified names of the modules that got an adapter.
 
     Raises:
         ValueError: no module matches. The message names the modules there are.
@@ -130,7 +133,8 @@ class PromptTuning(nn.Module):
     Attributes:
         model: has get_input_embeddings() and accepts inputs_embeds=. It is frozen.
         prompt: parameter (num_virtual_tokens, D). Each row starts as a copy of the embedding of some
-            token of the vocabulary, so that the model sees something that it knows.
+            token of the vocabulary, so that the model sees something that it knows. Two rows may start
+            from the same token.
 
     Raises:
         ValueError: num_virtual_tokens is below 1.
@@ -181,7 +185,7 @@ class IA3Linear(nn.Module):
         self.ia3 = nn.Parameter(base.weight.new_ones(base.out_features))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """x (..., in_features) -> (..., out_features)."""
+        """x (..., in_features) -> (..., out_features), in the dtype of the base."""
         return self.base(x) * self.ia3
 
     @torch.no_grad()
@@ -203,6 +207,8 @@ def adapter_state_dict(model: nn.Module) -> dict[str, torch.Tensor]:
 @torch.no_grad()
 def load_adapter(model: nn.Module, state: dict[str, torch.Tensor]) -> None:
     """Copy the tensors of `adapter_state_dict` into the model, all of them or none.
+
+    The parameters stay the ones that an optimizer may hold, and keep their dtype.
 
     Raises:
         ValueError: a tensor is missing, unexpected or of another shape. The message names it, and

@@ -74,6 +74,8 @@ def collate(examples: Sequence[dict[str, list[int]]], *, pad_id: int) -> dict[st
 def sft_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Next-token cross-entropy: position t predicts label t + 1. The mean over scored labels.
 
+    Computed in float32 at least, whatever the dtype of the logits.
+
     Args:
         logits: (B, T, V).
         labels: (B, T), IGNORE_INDEX where nothing is scored.
@@ -81,6 +83,7 @@ def sft_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     Returns:
         A scalar in nats per token. With no label left it is 0 and still has a graph, never NaN.
     """
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))  # half precision rounds too coarsely
     predicted, target = logits[:, :-1], labels[:, 1:]
     total = F.cross_entropy(predicted.flatten(0, 1), target.flatten(), ignore_index=IGNORE_INDEX, reduction="sum")
     return total / _count(labels).clamp(min=1)
@@ -131,7 +134,8 @@ def train_step(
 def evaluate(model: nn.Module, batches: Sequence[dict[str, torch.Tensor]]) -> dict[str, float]:
     """Loss per target token, and the share of target tokens that the model would have chosen.
 
-    Runs in eval mode and without gradients. The model's mode is restored, also after an exception.
+    Runs in eval mode and without gradients. Afterwards every submodule has its own mode again, also after
+    an exception.
 
     Returns:
         A dict of loss (nats) and token_accuracy (0 to 1), both over the tokens of all batches.
@@ -140,7 +144,7 @@ def evaluate(model: nn.Module, batches: Sequence[dict[str, torch.Tensor]]) -> di
         ValueError: the batches hold no label.
     """
     loss, right, total = 0.0, 0, 0
-    was_training = model.training
+    modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
         with torch.no_grad():
@@ -151,7 +155,8 @@ def evaluate(model: nn.Module, batches: Sequence[dict[str, torch.Tensor]]) -> di
                 right += (logits[:, :-1].argmax(dim=-1) == batch["labels"][:, 1:]).sum().item()
                 total += tokens
     finally:
-        model.train(was_training)
+        for module, mode in modes.items():
+            module.training = mode  # train(mode) would set all that is inside, too
     if total == 0:
         raise ValueError("batches hold no label to evaluate: all are IGNORE_INDEX")
     return {"loss": loss / total, "token_accuracy": right / total}

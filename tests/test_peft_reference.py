@@ -78,6 +78,19 @@ def test_a_second_call_adds_no_second_adapter(tiny):
     assert len(added) == 4 and count_parameters(model).trainable == 2 * before.trainable
 
 
+def test_what_is_added_follows_the_dtype_of_the_model(tiny):
+    model = copy.deepcopy(tiny[0]).bfloat16()
+    layer = IA3Linear(model.get_submodule(add_adapters(model, ["o_proj"], 4)[0]))
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.bfloat16}
+    assert layer.ia3.dtype == layer.merge().weight.dtype == PromptTuning(model, 2).prompt.dtype == torch.bfloat16
+
+
+def test_a_prompt_may_be_longer_than_the_vocabulary(tiny):
+    model = copy.deepcopy(tiny[0])
+    size = model.get_input_embeddings().num_embeddings
+    assert len(PromptTuning(model, size + 1).prompt) == size + 1
+
+
 @pytest.mark.parametrize(
     "call, error, words",
     [
@@ -85,7 +98,9 @@ def test_a_second_call_adds_no_second_adapter(tiny):
         (lambda model: add_adapters(model, "o_proj", 4), TypeError, "target_modules must be a list"),
         (lambda model: PromptTuning(model, 0), ValueError, "num_virtual_tokens must be at least 1, got 0"),
         (lambda model: Adapter(8, 0), ValueError, "bottleneck must be at least 1, got 0"),
+        (lambda model: add_adapters(model, ["o_proj"], -2), ValueError, "bottleneck must be at least 1, got -2"),
         (lambda model: IA3Linear(nn.Embedding(3, 3)), TypeError, "base must be an nn.Linear, got Embedding"),
+        (lambda model: IA3Linear(nn.Bilinear(3, 3, 3)), TypeError, "base must be an nn.Linear, got Bilinear"),
         (lambda model: training_memory(10, 11), ValueError, "trainable must lie between 0 and total=10, got 11"),
     ],
 )

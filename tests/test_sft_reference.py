@@ -9,7 +9,7 @@ from transformers import get_linear_schedule_with_warmup
 from transformers.loss.loss_utils import ForCausalLMLoss
 
 from lab import data, measure, world
-from solutions.sft import collate, encode_example, evaluate, finetune, sft_loss, train_step
+from solutions.sft import SequenceClassifier, collate, encode_example, evaluate, finetune, sft_loss, train_step
 
 
 @pytest.fixture
@@ -25,6 +25,15 @@ def test_the_loss_equals_that_of_transformers():
     logits = torch.randn(3, 7, 11, generator=generator)
     labels = torch.randint(0, 11, (3, 7), generator=generator)
     labels[0, :4] = labels[2, 5:] = -100
+    assert torch.allclose(sft_loss(logits, labels), ForCausalLMLoss(logits, labels, vocab_size=11))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_the_loss_of_half_precision_is_computed_in_float32_as_in_transformers(dtype):
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(3, 7, 11, generator=generator).to(dtype)
+    labels = torch.randint(0, 11, (3, 7), generator=generator)
+    assert sft_loss(logits, labels).dtype == torch.float32
     assert torch.allclose(sft_loss(logits, labels), ForCausalLMLoss(logits, labels, vocab_size=11))
 
 
@@ -78,6 +87,34 @@ def test_evaluate_agrees_with_the_lab(tiny, batches):
     model, _ = tiny
     with torch.no_grad():
         assert evaluate(model, batches[:1])["loss"] == pytest.approx(measure.next_token_loss(model, batches[0]).item())
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_evaluate_gives_each_module_its_own_mode_back(tiny, batches, broken):
+    model = copy.deepcopy(tiny[0]).train()
+    model.model.layers[0].eval()  # a part that is kept in eval mode on purpose
+    before = {name: module.training for name, module in model.named_modules()}
+    if broken:
+        with pytest.raises(KeyError):
+            evaluate(model, [{"input_ids": batches[0]["input_ids"]}])
+    else:
+        evaluate(model, batches[:1])
+    assert {name: module.training for name, module in model.named_modules()} == before
+    assert len(set(before.values())) == 2
+
+
+def test_a_row_of_padding_gives_a_classifier_no_nan():
+    """Not even where the backbone gives NaN there, as softmax over an empty set does."""
+
+    class Backbone(nn.Embedding):
+        def forward(self, input_ids, attention_mask):
+            nothing_to_see = attention_mask.sum(dim=1) == 0
+            return super().forward(input_ids).masked_fill(nothing_to_see[:, None, None], torch.nan)
+
+    model = SequenceClassifier(Backbone(9, 4), 4, 3)
+    logits = model(torch.tensor([[1, 2, 3], [4, 5, 6]]), torch.tensor([[1, 1, 0], [0, 0, 0]]))
+    logits.sum().backward()
+    assert all(tensor.isfinite().all() for tensor in [logits, *(p.grad for p in model.parameters())])
 
 
 @pytest.mark.parametrize("wrong", [{"epochs": 0}, {"accumulation": 0}])

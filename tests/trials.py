@@ -69,7 +69,7 @@ def misnamed(problem: Problem, seed: int, wanted: set[str]) -> list[str]:
 
 
 def _line(name: str, results: list[Result]) -> str:
-    shown = [f"      {r.check.id} [{r.diagnosis.id if r.diagnosis else '-'}] {r.message[:150]}" for r in results]
+    shown = [f"      {r.check.id} [{r.diagnosis.id if r.diagnosis else '-'}] {r.message[:150]}{r.fact and f' >> {r.fact}'}" for r in results]
     return "\n".join([f"  {name}", *shown])
 
 

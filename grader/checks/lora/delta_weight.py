@@ -1,9 +1,18 @@
 """The checks of `LoRALinear.delta_weight`."""
 
+import torch
 import torch.nn.functional as F
 
-from grader.checks import check, rand
-from grader.checks.lora.material import fresh, trained
+from grader.checks import Unusable, check, rand
+from grader.checks.lora.material import fill, fresh, sizes, trained
+
+
+def delta_of(layer) -> torch.Tensor:
+    """The delta in the dtype of the weight. It may also be in float32."""
+    delta = layer.delta_weight()
+    if not isinstance(delta, torch.Tensor):
+        raise Unusable(f"delta_weight() returns no tensor, but an object of type {type(delta).__name__}")
+    return delta.to(layer.base.weight.dtype)
 
 
 @check(
@@ -16,9 +25,16 @@ from grader.checks.lora.material import fresh, trained
     ),
 )
 def delta_is_the_scaled_product(code, rng):
-    """delta_weight() is alpha / rank · B A, with the shape of the weight."""
-    layer = trained(code, rng)
-    return {"delta_weight()": layer.delta_weight(), "of a new layer": fresh(code, rng).delta_weight()}
+    """delta_weight() is alpha / rank · B A of the factors as they are now, with the shape of the weight and without dropout."""
+    size = sizes(rng)
+    layer = trained(code, rng, size, dropout=0.5).train()
+    seen = {"delta_weight()": delta_of(layer)}
+    fill(layer, rng, size.rank)
+    return seen | {
+        "delta_weight() after the factors have changed": delta_of(layer),
+        "of a new layer": delta_of(fresh(code, rng, size)),
+        "of a layer in bfloat16": delta_of(trained(code, rng, sizes(rng), dtype=torch.bfloat16)),
+    }
 
 
 @check(
@@ -32,10 +48,10 @@ def delta_is_the_scaled_product(code, rng):
 )
 def delta_agrees_with_forward(code, rng):
     """On a square layer x delta_weight()ᵀ is what forward adds to base(x)."""
-    layer = trained(code, rng, 6, 6)
-    x = rand(rng, 4, 6)
-    base = F.linear(x, layer.base.weight, layer.base.bias)
+    size = sizes(rng, square=True)
+    layer, x = trained(code, rng, size), rand(rng, 4, size.n_in)
     return {
-        "delta_weight()": layer.delta_weight(),
-        "gap to forward": F.linear(x, layer.delta_weight()) - (layer(x) - base),
+        "delta_weight()": delta_of(layer),
+        "base(x) + x delta_weight()ᵀ": F.linear(x, layer.base.weight + delta_of(layer), layer.base.bias),
+        "output": layer(x),
     }

@@ -1,9 +1,22 @@
 """The checks of `inject_lora`."""
 
-from torch import nn
+import copy
 
-from grader.checks import check, rand, refusal
-from grader.checks.lora.material import ALPHA, IDS, OUT, RANK, Model, injected, linear, trainable_names, wrapped_names
+import torch
+
+from grader.checks import Unusable, check, rand, refusal, set_parameter, some, tried, whole
+from grader.checks.lora.material import about, answer, sizes, trainable_names
+from grader.checks.lora.network import Network, fill_all, injected, lora_layers, token_ids
+
+
+def gradients(tensors: dict[str, torch.Tensor]) -> dict:
+    """The gradients of these tensors in a row. In bfloat16, since what is computed in float32 is off by more on the way through many layers."""
+    found = {name: tensors[name].grad for name in sorted(tensors)}
+    numbers = [gradient.flatten() for gradient in found.values() if gradient is not None]
+    return {
+        "without a gradient": [name for name, gradient in found.items() if gradient is None],
+        "gradients, one after the other": torch.cat(numbers).bfloat16() if numbers else "none",
+    }
 
 
 @check(
@@ -16,17 +29,18 @@ from grader.checks.lora.material import ALPHA, IDS, OUT, RANK, Model, injected, 
     ),
 )
 def wraps_the_targets(code, rng):
-    """Every target at every depth becomes a LoRALinear; the names come back in model order."""
-    model = Model(rng)
-    originals = [model.blocks[0].q_proj, model.blocks[1].v_proj]
-    names = code.inject_lora(model, ["v_proj", "out", "q_proj"], RANK, ALPHA)
+    """Every target at every depth becomes a LoRALinear, with the old layer as its base; the names come back in model order."""
+    model, size = Network(rng), sizes(rng)
+    old = [model.get_submodule(name) for name in model.where]
+    names = code.inject_lora(model, model.targets, *size.pair)
+    fill_all(code, model, rng)
+    with torch.no_grad():
+        for layer in old:
+            layer.weight.copy_(0.3 * rand(rng, *layer.weight.shape))
     return {
         "names returned": list(names),
-        "layers that are LoRALinear": wrapped_names(code, model),
-        "the old layer is the base": [
-            model.blocks[0].q_proj.base is originals[0],
-            model.blocks[1].v_proj.base is originals[1],
-        ],
+        "layers that are LoRALinear": list(lora_layers(code, model)),
+        "output after the factors and the old layers' weights were changed": model.eval()(token_ids(rng)),
     }
 
 
@@ -34,18 +48,22 @@ def wraps_the_targets(code, rng):
     "inject_lora",
     2,
     (
-        'The model has layers named q_proj, my_q_proj and q_proj_gate.0. Which ones does "q_proj" mean?',
+        'A model may have layers named q_proj, my_q_proj, Q_proj and q_proj_gate.0. Which ones does "q_proj" mean?',
         "Compare the last part of the qualified name as a whole. No `in` on strings, no endswith.",
         "name.rpartition('.')[2] in target_modules",
     ),
 )
 def matches_the_whole_last_name_part(code, rng):
-    """ "q_proj" means q_proj: not my_q_proj, and not the layers inside q_proj_gate."""
-    model = Model(rng)
-    names = code.inject_lora(model, ["q_proj"], RANK, ALPHA)
-    sequential = nn.Sequential(linear(rng), nn.ReLU(), nn.Sequential(linear(rng, OUT, 3), linear(rng, 3, 3)))
-    numbered = code.inject_lora(sequential, ["1"], RANK, ALPHA)
-    return {"names for q_proj": list(names), "wrapped": wrapped_names(code, model), "names for 1": list(numbered)}
+    """A target such as "q_proj" means the layers called q_proj: not my_q_proj, and not those inside a container of that name."""
+    model, numbered, size = Network(rng), Network(rng), sizes(rng)
+    names = code.inject_lora(model, [model.trapped], *size.pair)
+    fill_all(code, model, rng)
+    return {
+        f"names for {model.trapped}": list(names),
+        "wrapped": list(lora_layers(code, model)),
+        "output": model.eval()(token_ids(rng)),
+        "names for 1": answer(lambda: list(code.inject_lora(numbered, ["1"], *size.pair))),
+    }
 
 
 @check(
@@ -58,10 +76,15 @@ def matches_the_whole_last_name_part(code, rng):
     ),
 )
 def freezes_everything_else(code, rng):
-    """After the call only lora_A and lora_B of the targets are trainable."""
-    model = Model(rng)
-    code.inject_lora(model, ["q_proj", "v_proj"], RANK, ALPHA)
-    return {"trainable": trainable_names(model)}
+    """After the call only lora_A and lora_B of the targets are trainable, whatever was trainable before."""
+    model, size = Network(rng), sizes(rng)
+    for parameter in some(rng, 6, list(model.parameters())):
+        parameter.requires_grad_(False)
+    code.inject_lora(model, model.targets, *size.pair)
+    fill_all(code, model, rng)
+    model.eval()(token_ids(rng)).pow(2).sum().backward()
+    learn = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    return {"trainable": sorted(learn)} | gradients(learn)
 
 
 @check(
@@ -75,10 +98,9 @@ def freezes_everything_else(code, rng):
 )
 def model_answers_as_before(code, rng):
     """Right after the call the model gives the same output."""
-    model = Model(rng)
-    before = model(IDS).detach()
-    code.inject_lora(model, ["q_proj", "v_proj", "out", "head"], RANK, ALPHA)
-    return {"change of the output": model(IDS) - before}
+    model, size = Network(rng), sizes(rng)
+    code.inject_lora(model, model.targets + model.others[:1], *size.pair)
+    return {"output": model.eval()(token_ids(rng))}
 
 
 @check(
@@ -92,11 +114,25 @@ def model_answers_as_before(code, rng):
 )
 def passes_the_arguments_on(code, rng):
     """Rank, alpha and dropout reach the new layers."""
-    model = injected(code, rng, dropout=0.5)
-    layer = model.blocks[1].v_proj
-    x = rand(rng, 50, 6)
-    noisy = (layer.train()(x) - layer.eval()(x)).abs().max() > 0
-    return {"shape of lora_A": list(layer.lora_A.shape), "scaling": float(layer.scaling), "dropout acts": bool(noisy)}
+    model, size, p = Network(rng), sizes(rng), whole(rng, 2, 7) / 10
+    untouched = copy.deepcopy(model)
+    code.inject_lora(model, model.targets, *size.pair, dropout=p)
+    layers = lora_layers(code, model)
+    name = some(rng, 1, model.where)[0]
+    if name not in layers:
+        raise Unusable(f"{name} is no LoRALinear after inject_lora, so this check cannot go on")
+    layer = layers[name].train()
+    n_out, n_in = layer.base.weight.shape
+    set_parameter(layer, "lora_A", torch.eye(size.rank, n_in))  # the update is now that of the first input alone
+    set_parameter(layer, "lora_B", torch.ones(n_out, 1) * torch.eye(size.rank)[0])
+    x = torch.ones(8000, n_in, dtype=torch.float64)
+    dropped = (layer(x) - layer.eval().base(x)).abs()[:, 0] < 1e-3
+    return {
+        "shapes of lora_A": {name: list(layers[name].lora_A.shape) for name in layers},
+        "scaling": [float(layer.scaling) for layer in layers.values()],
+        "share of inputs that dropout drops": about(dropped.double().mean(), p, 0.2),
+        "rank 0": refusal(ValueError, lambda: code.inject_lora(untouched, model.targets, 0, 1.5), "rank"),
+    }
 
 
 @check(
@@ -109,15 +145,18 @@ def passes_the_arguments_on(code, rng):
     ),
 )
 def second_call_wraps_nothing_twice(code, rng):
-    """A second call that names the wrapped layers, and the `base` inside them, returns an empty list and leaves all as it was."""
-    model = injected(code, rng)
-    before = model(IDS).detach()
-    names = code.inject_lora(model, ["q_proj", "v_proj", "base"], RANK, ALPHA)
-    return {
-        "names returned for q_proj, v_proj and base": list(names),
-        "wrapped": wrapped_names(code, model),
+    """A second call that names the wrapped layers, and the `base` inside them, wraps none of these again. But a layer of the model
+    that is called base is a layer like any other."""
+    model, size = injected(code, rng)
+    names = code.inject_lora(model, model.targets, *size.pair)
+    seen = {"names returned for the targets again": list(names), "output": model.eval()(token_ids(rng))}
+    names = code.inject_lora(model, ["base", *model.targets], *size.pair)
+    fill_all(code, model, rng)
+    return seen | {
+        "names returned for the targets and base": list(names),
+        "wrapped": list(lora_layers(code, model)),
         "trainable": trainable_names(model),
-        "change of the output": model(IDS) - before,
+        "output then": model.eval()(token_ids(rng)),
     }
 
 
@@ -131,14 +170,20 @@ def second_call_wraps_nothing_twice(code, rng):
     ),
 )
 def earlier_factors_stay_trainable(code, rng):
-    """A second call for other layers returns the new names only; the factors of both calls train."""
-    model = injected(code, rng, ["q_proj"])
-    names = code.inject_lora(model, ["q_proj", "out"], RANK + 1, ALPHA)
-    return {
+    """A second call for other layers returns the new names only; the factors of both calls train, each with its own rank."""
+    model, size = Network(rng), sizes(rng)
+    first, second = model.targets
+    code.inject_lora(model, [first], *size.pair)
+    names = code.inject_lora(model, [second, first], size.rank + 1, size.alpha)
+    fill_all(code, model, rng)
+    model.eval()(token_ids(rng)).pow(2).sum().backward()
+    layers = lora_layers(code, model)
+    seen = {
         "names returned": list(names),
         "trainable": trainable_names(model),
-        "shape of the new lora_A": list(model.blocks[0].out.lora_A.shape),
+        "ranks": {name: len(layer.lora_A) for name, layer in layers.items()},
     }
+    return seen | gradients({f"{name}.lora_B": layer.lora_B for name, layer in layers.items()})
 
 
 @check(
@@ -151,20 +196,28 @@ def earlier_factors_stay_trainable(code, rng):
     ),
 )
 def refuses_targets_that_match_nothing(code, rng):
-    """If no linear layer matches, a ValueError names the linear layers that exist."""
-    return {
-        "a misspelt name": refusal(
-            ValueError,
-            lambda: code.inject_lora(Model(rng), ["qproj"], RANK, ALPHA),
-            "blocks.0.q_proj",
-            "blocks.1.out",
-            "head",
-        ),
-        "a layer that is not linear": refusal(
-            ValueError, lambda: code.inject_lora(Model(rng), ["norm"], RANK, ALPHA), "head"
-        ),
-        "no target": refusal(ValueError, lambda: code.inject_lora(Model(rng), [], RANK, ALPHA), "head"),
-        "a misspelt name at a second call": refusal(
-            ValueError, lambda: code.inject_lora(injected(code, rng), ["qproj"], RANK, ALPHA), "head"
-        ),
+    """If no linear layer matches, a ValueError names the linear layers that exist. A string of targets is a TypeError."""
+    model, size = Network(rng), sizes(rng)
+    embedding, _, container, _ = model.names
+    target = some(rng, 1, model.targets)[0]
+    inside = some(rng, 1, [name for name in model.where if "." in name])[0]
+
+    def inject(targets, again=False):
+        copied = copy.deepcopy(model)
+        if again:
+            code.inject_lora(copied, model.targets, *size.pair)
+        return code.inject_lora(copied, targets, *size.pair)
+
+    def refused(targets, again=False):
+        return lambda: refusal(ValueError, lambda: inject(targets, again), *model.others)
+
+    calls = {
+        "a misspelt name": refused([f"{target[:-1]}q"]),
+        "a misspelt name at a second call": refused([f"{target[:-1]}q"], again=True),
+        "the name of a module that is not linear": refused(some(rng, 1, [embedding, container])),
+        "a qualified name as a whole": refused([inside]),
+        "no target": refused([]),
+        "a string as target_modules": lambda: refusal(TypeError, lambda: inject(target), "target_modules"),
+        "names returned for a good name": lambda: answer(lambda: list(inject([target]))),
     }
+    return tried(rng, **calls)

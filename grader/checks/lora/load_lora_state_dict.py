@@ -1,18 +1,12 @@
 """The checks of `load_lora_state_dict`."""
 
+import copy
+
 import torch
 
-from grader.checks import check, refusal
-from grader.checks.lora.material import ALPHA, IDS, RANK, Model, injected, trainable_names
-
-
-def factors_of(model) -> dict[str, torch.Tensor]:
-    """The factors by qualified name, read without the learner's functions."""
-    return {
-        name: parameter.detach().clone()
-        for name, parameter in model.named_parameters()
-        if name.rpartition(".")[2] in ("lora_A", "lora_B")
-    }
+from grader.checks import check, rand, refusal, some, tried, whole
+from grader.checks.lora.material import sizes, trainable_names
+from grader.checks.lora.network import Network, factors_of, fill_all, injected, token_ids
 
 
 @check(
@@ -25,29 +19,47 @@ def factors_of(model) -> dict[str, torch.Tensor]:
     ),
 )
 def loads_what_was_saved(code, rng):
-    """A model that loads the state of another one on the same base gives its output, and the factors still train."""
-    seed = int(torch.randint(1000, (1,), generator=rng))
-    trained_model = injected(code, torch.Generator().manual_seed(seed))
-    model = Model(torch.Generator().manual_seed(seed))
-    code.inject_lora(model, ["q_proj", "v_proj"], RANK, ALPHA)
-    code.load_lora_state_dict(model, factors_of(trained_model))
-    return {"output": model(IDS), "trainable": trainable_names(model)}
+    """The numbers of the state are copied into the parameters that are there, which go on training."""
+    model, _ = injected(code, rng)
+    held = dict(model.named_parameters())  # as an optimizer holds them
+    state = {name: 0.3 * rand(rng, *factor.shape) for name, factor in factors_of(model).items()}
+    code.load_lora_state_dict(model, state)
+    ids = token_ids(rng)
+    seen = {"factors": factors_of(model), "trainable": trainable_names(model)}
+    for name in state:
+        state[name] += 1  # what becomes of the state is nothing to the model
+    seen["output after the tensors of the state were changed"] = model(ids)
+    with torch.no_grad():
+        for name in state:
+            held[name] *= 1.5  # a step of the optimizer
+    return seen | {"output after the parameters of before were moved": model(ids)}
 
 
-def _load_broken(code, rng, spoil) -> dict:
-    """What loading a spoilt state does: the error, and whether anything was loaded."""
-    model = injected(code, rng)
-    before = factors_of(model)
-    state = {name: tensor + 1 for name, tensor in before.items()}
-    name = spoil(state)
-    result = refusal(ValueError, lambda: code.load_lora_state_dict(model, state), name)
-    return {
-        "error": result,
-        "tensors that changed": [n for n, t in factors_of(model).items() if not torch.equal(t, before[n])],
-    }
+def _loads(code, rng, **spoiled) -> dict:
+    """What comes of loading states with one fault each, and one without, in a drawn order.
+
+    Args:
+        spoiled: by what is wrong, a function of the state and a name in it. It returns the bad state, and the name that is
+            wrong in it.
+    """
+    network, size = Network(rng), sizes(rng)
+
+    def load(spoil) -> dict:
+        model = copy.deepcopy(network)
+        code.inject_lora(model, model.targets, *size.pair)
+        fill_all(code, model, rng)
+        state = {name: 0.3 * rand(rng, *factor.shape) for name, factor in factors_of(model).items()}
+        oblong = [name for name, factor in state.items() if len(set(factor.shape)) == 2]
+        state, name = spoil(state, some(rng, 1, oblong)[0])
+        error = refusal(ValueError, lambda: code.load_lora_state_dict(model, state), name)
+        return {"error": error, "factors then": factors_of(model)}
+
+    cases = {"a state that fits": lambda state, name: (state, "")} | spoiled
+    return tried(rng, **{what: lambda spoil=spoil: load(spoil) for what, spoil in cases.items()})
 
 
-LAST = "blocks.1.v_proj.lora_B"
+def without(state: dict, name: str) -> dict:
+    return {other: tensor for other, tensor in state.items() if other != name}
 
 
 @check(
@@ -60,13 +72,15 @@ LAST = "blocks.1.v_proj.lora_B"
     ),
 )
 def refuses_a_missing_tensor(code, rng):
-    """If the state lacks a tensor, a ValueError names it and nothing is loaded."""
-
-    def spoil(state):
-        del state[LAST]
-        return LAST
-
-    return _load_broken(code, rng, spoil)
+    """If the state lacks a tensor, wherever, a ValueError names it and nothing is loaded."""
+    return _loads(
+        code,
+        rng,
+        **{
+            "a state without one tensor": lambda state, name: (without(state, name), name),
+            "a state without its last tensor": lambda state, _: (without(state, list(state)[-1]), list(state)[-1]),
+        },
+    )
 
 
 @check(
@@ -81,11 +95,20 @@ def refuses_a_missing_tensor(code, rng):
 def refuses_an_unexpected_tensor(code, rng):
     """If the state holds a tensor that has no place, a ValueError names it and nothing is loaded."""
 
-    def spoil(state):
-        state["blocks.7.q_proj.lora_A"] = torch.zeros(RANK, 6, dtype=torch.float64)
-        return "blocks.7.q_proj.lora_A"
+    def beside(state, name, other):
+        return state | {other: state[name]}, other
 
-    return _load_broken(code, rng, spoil)
+    return _loads(
+        code,
+        rng,
+        **{
+            "a factor of another layer": lambda state, name: beside(state, name, f"layers.{whole(rng, 7, 99)}.{name}"),
+            "a name with a prefix beside the right one": lambda state, name: beside(
+                state, name, f"base_model.model.{name}"
+            ),
+            "the weight of a base": lambda state, name: beside(state, name, f"{name.rpartition('.')[0]}.base.weight"),
+        },
+    )
 
 
 @check(
@@ -100,15 +123,16 @@ def refuses_an_unexpected_tensor(code, rng):
 def refuses_a_misshapen_tensor(code, rng):
     """If a tensor has another shape, even one that would broadcast, a ValueError names it and nothing is loaded."""
 
-    def one_row(state):
-        state[LAST] = state[LAST][:1]
-        return LAST
+    def reshaped(change):
+        return lambda state, name: (state | {name: change(state[name]).clone()}, name)
 
-    def transposed(state):
-        state[LAST] = state[LAST].T.contiguous()
-        return LAST
-
-    return {
-        "one row instead of the matrix": _load_broken(code, rng, one_row),
-        "the transposed matrix": _load_broken(code, rng, transposed),
-    }
+    return _loads(
+        code,
+        rng,
+        **{
+            "one row instead of the matrix": reshaped(lambda factor: factor[:1]),
+            "one number instead of the matrix": reshaped(lambda factor: factor[0, 0]),
+            "the transposed matrix": reshaped(lambda factor: factor.T),
+            "the matrix with one row more": reshaped(lambda factor: torch.cat([factor, factor[:1]])),
+        },
+    )

@@ -1,9 +1,10 @@
 """The checks of `LoRALinear.merge`."""
 
+import torch
 from torch import nn
 
 from grader.checks import check, rand
-from grader.checks.lora.material import IN, trainable_names, trained
+from grader.checks.lora.material import sizes, trainable_names, trained
 
 
 @check(
@@ -16,11 +17,25 @@ from grader.checks.lora.material import IN, trainable_names, trained
     ),
 )
 def merge_folds_the_update_in(code, rng):
-    """merge() adds the delta to base.weight, sets merged, and the output in eval mode stays the same."""
-    layer = trained(code, rng, dropout=0.4).eval()
-    x = rand(rng, 2, 3, IN)
-    layer.merge()
-    return {"base.weight": layer.base.weight, "merged": layer.merged, "output": layer(x)}
+    """merge() adds the delta to base.weight of this layer and sets its merged, in train and in eval mode. The output stays
+    the same, but for dropout."""
+    seen = {}
+    other_size = sizes(rng)
+    other = trained(code, rng, other_size).eval()
+    for mode, dtype in (("train", torch.float64), ("eval", torch.bfloat16)):
+        size, dropout = sizes(rng), 0.4 if mode == "eval" else 0.0
+        layer, x = trained(code, rng, size, dropout=dropout, dtype=dtype), rand(rng, 2, 3, size.n_in, dtype=dtype)
+        layer.train(mode == "train").merge()
+        seen[f"a layer in {dtype}, merged in {mode} mode"] = {
+            "base.weight": layer.base.weight,
+            "merged": bool(layer.merged),
+            "output": layer(x),
+        }
+    return seen | {
+        "merged of a layer beside them": bool(other.merged),
+        "its output": other(rand(rng, 2, other_size.n_in)),
+        "its base.weight": other.base.weight,
+    }
 
 
 @check(
@@ -33,11 +48,13 @@ def merge_folds_the_update_in(code, rng):
     ),
 )
 def merging_twice_changes_nothing_more(code, rng):
-    """A second merge() does nothing."""
-    layer = trained(code, rng).eval()
+    """A second merge() does nothing, in whatever mode."""
+    layer = trained(code, rng, sizes(rng)).eval()
     layer.merge()
+    first = layer.base.weight.detach().clone()
+    layer.train().merge()
     layer.merge()
-    return {"base.weight": layer.base.weight, "merged": layer.merged}
+    return {"base.weight": first, "base.weight after two more": layer.base.weight, "merged": bool(layer.merged)}
 
 
 @check(
@@ -51,7 +68,7 @@ def merging_twice_changes_nothing_more(code, rng):
 )
 def merge_keeps_everything_else(code, rng):
     """merge() leaves bias, factors and what is trainable as they were."""
-    layer = trained(code, rng)
+    layer = trained(code, rng, sizes(rng))
     layer.merge()
     return {
         "trainable": trainable_names(layer),

@@ -1,7 +1,16 @@
 """The checks of `merge_lora`."""
 
-from grader.checks import check
-from grader.checks.lora.material import IDS, injected, wrapped_names
+from torch import nn
+
+from grader.checks import check, some, whole
+from grader.checks.lora.network import injected, lora_layers, token_ids
+
+
+def weights_of(model) -> dict:
+    """The weights of the layers that had an adapter, by name."""
+    return {
+        name: getattr(model.get_submodule(name), "weight", "none, since it is no nn.Linear") for name in model.where
+    }
 
 
 @check(
@@ -14,13 +23,18 @@ from grader.checks.lora.material import IDS, injected, wrapped_names
     ),
 )
 def leaves_plain_linear_layers(code, rng):
-    """merge_lora returns the model with plain nn.Linear layers and the tensor names of the original."""
-    model = injected(code, rng, ["q_proj", "v_proj", "head"])
+    """merge_lora returns the model with nn.Linear layers that hold the merged weights, and the tensor names of the original."""
+    model, _ = injected(code, rng)
     result = code.merge_lora(model)
+    weights = weights_of(model)
     return {
         "returns the model": result is model,
-        "LoRALinear left": wrapped_names(code, model),
-        "class of blocks.1.v_proj": type(model.blocks[1].v_proj).__name__,
+        "LoRALinear left": list(lora_layers(code, model)),
+        "layers that are no nn.Linear": [n for n in model.where if not isinstance(model.get_submodule(n), nn.Linear)],
+        "weights that are no parameter": [
+            name for name, weight in weights.items() if not isinstance(weight, nn.Parameter)
+        ],
+        "merged weights": weights,
         "tensor names": sorted(model.state_dict()),
     }
 
@@ -35,11 +49,12 @@ def leaves_plain_linear_layers(code, rng):
     ),
 )
 def merged_model_answers_the_same(code, rng):
-    """The merged model gives the output of the adapted one."""
-    model = injected(code, rng, ["q_proj", "v_proj", "head"]).eval()
-    before = model(IDS).detach()
-    code.merge_lora(model)
-    return {"output": model(IDS), "change of the output": model(IDS) - before}
+    """The merged model gives the output of the adapted one, also if it was merged in train mode."""
+    model, _ = injected(code, rng, dropout=0.4)
+    ids = token_ids(rng)
+    adapted = model(ids).detach()
+    code.merge_lora(model.train())
+    return {"output of the adapted model": adapted, "output of the merged model": model.eval()(ids)}
 
 
 @check(
@@ -53,8 +68,8 @@ def merged_model_answers_the_same(code, rng):
 )
 def accepts_layers_that_are_merged(code, rng):
     """Layers that are merged already get their update once."""
-    model = injected(code, rng).eval()
-    before = model(IDS).detach()
-    model.blocks[0].q_proj.merge()
+    model, _ = injected(code, rng)
+    for name in some(rng, whole(rng, 1, 3), model.where):
+        model.get_submodule(name).merge()
     code.merge_lora(model)
-    return {"change of the output": model(IDS) - before}
+    return {"output": model(token_ids(rng)), "merged weights": weights_of(model)}

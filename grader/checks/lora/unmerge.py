@@ -1,7 +1,7 @@
 """The checks of `LoRALinear.unmerge`."""
 
-from grader.checks import check, grad_of, rand, set_parameter
-from grader.checks.lora.material import IN, OUT, fill, trainable_names, trained
+from grader.checks import check, grad_of, rand, set_parameter, whole
+from grader.checks.lora.material import fill, sizes, trainable_names, trained
 
 
 @check(
@@ -15,12 +15,20 @@ from grader.checks.lora.material import IN, OUT, fill, trainable_names, trained
 )
 def unmerge_takes_the_update_out(code, rng):
     """After merge() and unmerge() the weight is the old one and the output is still the adapted one."""
-    layer = trained(code, rng).eval()
-    x = rand(rng, 4, IN)
-    set_parameter(layer.base, "weight", rand(rng, OUT, IN))  # a base that was loaded after LoRA was added
-    layer.merge()
-    layer.unmerge()
-    return {"base.weight": layer.base.weight, "merged": layer.merged, "output": layer(x)}
+    size, seen = sizes(rng), {}
+    layer, x = trained(code, rng, size, dropout=0.3), rand(rng, 4, size.n_in)
+    for mode in ("eval", "train"):
+        set_parameter(
+            layer.base, "weight", rand(rng, size.n_out, size.n_in)
+        )  # a base that was loaded after LoRA was added
+        layer.merge()
+        layer.train(mode == "train").unmerge()
+        seen[f"unmerged in {mode} mode"] = {
+            "base.weight": layer.base.weight.detach().clone(),
+            "merged": bool(layer.merged),
+            "output in eval mode": layer.eval()(x),
+        }
+    return seen
 
 
 @check(
@@ -34,7 +42,7 @@ def unmerge_takes_the_update_out(code, rng):
 )
 def unmerging_twice_changes_nothing_more(code, rng):
     """unmerge() on a layer that is not merged does nothing, at the start or a second time."""
-    layer = trained(code, rng)
+    layer = trained(code, rng, sizes(rng))
     layer.unmerge()
     first = layer.base.weight.detach().clone()
     layer.merge()
@@ -43,7 +51,7 @@ def unmerging_twice_changes_nothing_more(code, rng):
     return {
         "weight after an early unmerge()": first,
         "weight after two more": layer.base.weight,
-        "merged": layer.merged,
+        "merged": bool(layer.merged),
     }
 
 
@@ -57,18 +65,19 @@ def unmerging_twice_changes_nothing_more(code, rng):
     ),
 )
 def no_drift_over_many_cycles(code, rng):
-    """Ten cycles of merge and unmerge leave the weight within rounding, the layer learns on and merges what it learned."""
-    layer = trained(code, rng)
-    for _ in range(10):
+    """Ten or so cycles of merge and unmerge leave the weight within rounding, the layer learns on and merges what it learned."""
+    size = sizes(rng)
+    layer = trained(code, rng, size)
+    for _ in range(whole(rng, 9, 12)):
         layer.merge()
         layer.unmerge()
-    layer(rand(rng, 4, IN)).pow(2).sum().backward()
+    layer(rand(rng, 4, size.n_in)).pow(2).sum().backward()
     seen = {
         "base.weight": layer.base.weight.detach().clone(),
         "gradient of lora_A": grad_of(layer.lora_A),
         "gradient of lora_B": grad_of(layer.lora_B),
         "trainable": trainable_names(layer),
     }
-    fill(layer, rng)
+    fill(layer, rng, size.rank)
     layer.merge()
     return seen | {"base.weight, merged after the factors have changed": layer.base.weight}

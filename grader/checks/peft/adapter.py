@@ -2,25 +2,48 @@
 
 import torch.nn.functional as F
 
-from grader.checks import check, grad_of, rand, set_parameter
-from grader.checks.peft.material import BOTTLENECK, WIDTH, descend, moved, snapshot, trainable
+from grader.checks import check, grad_of, rand, refusal, set_parameter, some, tried, whole
+from grader.checks.peft.material import descend, moved, trainable
 
 
-def filled(code, rng, width=WIDTH, bottleneck=BOTTLENECK):
-    """An adapter in float64 with random numbers everywhere."""
-    adapter = code.Adapter(width, bottleneck).double()
-    for layer, shape in {"down": (bottleneck, width), "up": (width, bottleneck)}.items():
-        set_parameter(getattr(adapter, layer), "weight", rand(rng, *shape))
-        set_parameter(getattr(adapter, layer), "bias", rand(rng, shape[0]))
+def sizes(rng) -> tuple[int, int]:
+    """A hidden size D and a narrower bottleneck m."""
+    return whole(rng, 7, 10), whole(rng, 3, 5)
+
+
+def new(code, width, bottleneck):
+    """An adapter as the learner's code makes it, in float64."""
+    return code.Adapter(width, bottleneck).double()
+
+
+def fill_layer(adapter, name: str, rng, scale=1.0) -> None:
+    """Drawn numbers into weight and bias of `down` or `up`."""
+    layer, (out, into) = getattr(adapter, name), getattr(adapter, name).weight.shape
+    set_parameter(layer, "weight", scale * rand(rng, out, into))
+    set_parameter(layer, "bias", scale * rand(rng, out))
+
+
+def filled(code, rng, width, bottleneck):
+    """An adapter with drawn numbers everywhere."""
+    adapter = new(code, width, bottleneck)
+    fill_layer(adapter, "down", rng)
+    fill_layer(adapter, "up", rng)
     return adapter
 
 
-def fix_down(adapter, rng, width=WIDTH, bottleneck=BOTTLENECK) -> None:
-    """Known numbers in the place of the random ones that `down` starts with. Zeros stay zeros."""
-    for name, shape in {"weight": (bottleneck, width), "bias": (bottleneck,)}.items():
-        drawn = getattr(adapter.down, name).detach()
-        values = rand(rng, *shape)
-        set_parameter(adapter.down, name, values * (drawn != 0) if drawn.shape == values.shape else values)
+def with_known_down(code, rng, width, bottleneck):
+    """A new adapter with known numbers in `down`, whose start is free. A matrix of zeros stays one: it cannot learn."""
+    adapter = new(code, width, bottleneck)
+    learns = bool((adapter.down.weight != 0).any())
+    fill_layer(adapter, "down", rng)
+    set_parameter(adapter.down, "weight", learns * adapter.down.weight.detach())
+    return adapter
+
+
+def four_tensors(adapter) -> dict:
+    """Weights and biases of both layers, by names of ours."""
+    layers = {"down": adapter.down, "up": adapter.up}
+    return {f"{name}.{kind}": getattr(layer, kind) for name, layer in layers.items() for kind in ("weight", "bias")}
 
 
 @check(
@@ -33,12 +56,16 @@ def fix_down(adapter, rng, width=WIDTH, bottleneck=BOTTLENECK) -> None:
     ),
 )
 def goes_down_and_up(code, rng):
-    """down is an nn.Linear from D to m, up one from m to D, both with bias: 2·D·m + D + m parameters."""
-    adapter = code.Adapter(WIDTH, BOTTLENECK)
+    """`down` is linear from D to m and `up` from m to D, both with bias: 2·D·m + D + m numbers train."""
+    width, bottleneck = sizes(rng)
+    adapter = filled(code, rng, width, bottleneck)
+    narrow = adapter.down(rand(rng, 4, width))
     return {
-        "shapes": {name: list(parameter.shape) for name, parameter in sorted(adapter.named_parameters())},
-        "classes": [type(adapter.down).__name__, type(adapter.up).__name__],
-        "trainable numbers for D = 10, m = 2": sum(p.numel() for p in trainable(code.Adapter(10, 2))),
+        "shapes": {name: list(tensor.shape) for name, tensor in four_tensors(adapter).items()},
+        "down(x)": narrow,
+        "up(down(x))": adapter.up(narrow),
+        "numbers that train": sum(p.numel() for p in trainable(adapter)),
+        "numbers that train, for a bottleneck of 1": sum(p.numel() for p in trainable(code.Adapter(width, 1))),
     }
 
 
@@ -52,10 +79,12 @@ def goes_down_and_up(code, rng):
     ),
 )
 def starts_as_the_identity(code, rng):
-    """A new adapter returns exactly x, in train and in eval mode."""
-    adapter = code.Adapter(WIDTH, BOTTLENECK).double()
-    x = rand(rng, 2, 5, WIDTH)
-    return {f"output minus x, {mode} mode": adapter.train(mode == "train")(x) - x for mode in ("train", "eval")}
+    """A new adapter returns x, in train and in eval mode, however large the numbers in `down` are."""
+    width, bottleneck = sizes(rng)
+    adapter, x = new(code, width, bottleneck), rand(rng, 2, 5, width)
+    seen = {f"output of a new adapter, {mode} mode": adapter.train(mode == "train")(x) for mode in ("train", "eval")}
+    fill_layer(adapter, "down", rng, scale=100.0)
+    return seen | {"output with large numbers in down": adapter(x)}
 
 
 @check(
@@ -69,9 +98,13 @@ def starts_as_the_identity(code, rng):
 )
 def output_is_x_plus_the_bottleneck(code, rng):
     """With weights that are not zero the output is x + up(gelu(down(x))), each time the same."""
-    adapter = filled(code, rng)
-    x = rand(rng, 4, WIDTH)
-    return {"output": adapter(x), "output of a second call": adapter(x)}
+    width, bottleneck = sizes(rng)
+    adapter, x = filled(code, rng, width, bottleneck), rand(rng, 4, width)
+    return {
+        "output": adapter.eval()(x),
+        "output in train mode": adapter.train()(x),
+        "output of an adapter with a bottleneck of 1": filled(code, rng, width, 1)(x),
+    }
 
 
 @check(
@@ -84,9 +117,17 @@ def output_is_x_plus_the_bottleneck(code, rng):
     ),
 )
 def adapter_takes_any_leading_shape(code, rng):
-    """Inputs of shape (D), (B, D), (B, T, D) and an empty batch keep their shape."""
-    adapter = filled(code, rng)
-    return {f"output for {shape}": adapter(rand(rng, *shape)) for shape in [(6,), (4, 6), (2, 3, 6), (0, 6)]}
+    """Inputs of shape (D), (B, D), (B, T, D), (A, B, T, D) and an empty batch keep their shape."""
+    width, bottleneck = sizes(rng)
+    adapter = filled(code, rng, width, bottleneck)
+    shapes = {
+        "one vector": (),
+        "(B, D)": (whole(rng, 2, 5),),
+        "(B, T, D)": tuple(some(rng, 2, [2, 3, 4])),
+        "(A, B, T, D)": (2, *some(rng, 2, [1, 3, 4])),
+        "an empty batch": (0, 3),
+    }
+    return {f"output for {name}": adapter(rand(rng, *shape, width)) for name, shape in shapes.items()}
 
 
 @check(
@@ -100,21 +141,16 @@ def adapter_takes_any_leading_shape(code, rng):
 )
 def all_parts_get_their_gradient(code, rng):
     """The gradients of down, of up and of x are those of the formula."""
-    adapter = filled(code, rng)
-    x = rand(rng, 4, WIDTH).requires_grad_()
-    (adapter(x) * rand(rng, 4, WIDTH)).sum().backward()
-    return {
-        "gradient of down.weight": grad_of(adapter.down.weight),
-        "gradient of down.bias": grad_of(adapter.down.bias),
-        "gradient of up.weight": grad_of(adapter.up.weight),
-        "gradient of up.bias": grad_of(adapter.up.bias),
-        "gradient of x": grad_of(x),
-    }
+    width, bottleneck = sizes(rng)
+    adapter = filled(code, rng, width, bottleneck)
+    x = rand(rng, 4, width).requires_grad_()
+    (adapter(x) * rand(rng, 4, width)).sum().backward()
+    return {f"gradient of {name}": grad_of(tensor) for name, tensor in (four_tensors(adapter) | {"x": x}).items()}
 
 
 @check(
     "Adapter",
-    2,
+    1,
     (
         "If both matrices are zero, which of them gets a gradient?",
         "up is zero, down is not: then up gets a gradient at the first step, and down from the second on.",
@@ -122,16 +158,20 @@ def all_parts_get_their_gradient(code, rng):
     ),
 )
 def the_first_step_moves_up(code, rng):
-    """At the start up is zero and gets a gradient; down is not zero and gets none yet."""
-    adapter = code.Adapter(WIDTH, BOTTLENECK).double()
-    zeros = {name: (p == 0).double().mean().item() for name, p in adapter.named_parameters() if "weight" in name}
-    fix_down(adapter, rng)
-    adapter(rand(rng, 4, WIDTH)).square().sum().backward()
+    """At the start `up` is zero and gets a gradient; the weight of `down` is not zero and gets none yet."""
+    width, bottleneck = sizes(rng)
+    adapter = with_known_down(code, rng, width, bottleneck)
+    largest = {name: tensor.detach().abs().max().item() for name, tensor in four_tensors(adapter).items()}
+    (adapter(rand(rng, 4, width)) * rand(rng, 4, width)).sum().backward()
+    down = adapter.down.weight.grad
     return {
-        "share of zeros": zeros,
+        "up.weight is zero": largest["up.weight"] == 0,
+        "up.weight is small": largest["up.weight"] < 0.1,
+        "up.bias is zero": largest["up.bias"] == 0,
+        "down.weight is zero": largest["down.weight"] == 0,
         "gradient of up.weight": grad_of(adapter.up.weight),
         "gradient of up.bias": grad_of(adapter.up.bias),
-        "gradient of down.weight": grad_of(adapter.down.weight),
+        "down.weight gets a gradient": down is not None and bool((down != 0).any()),
     }
 
 
@@ -146,9 +186,34 @@ def the_first_step_moves_up(code, rng):
 )
 def a_new_adapter_learns(code, rng):
     """Gradient descent from the start lowers the loss and moves all four tensors."""
-    adapter = code.Adapter(WIDTH, BOTTLENECK).double()
-    fix_down(adapter, rng)
-    before = snapshot(adapter)
-    x, target = rand(rng, 16, WIDTH), rand(rng, 16, WIDTH)
-    losses = descend(trainable(adapter), lambda: F.mse_loss(adapter(x), target), rate=0.05)
+    width, bottleneck = sizes(rng)
+    adapter = with_known_down(code, rng, width, bottleneck)
+    before = {name: (tensor, tensor.detach().clone()) for name, tensor in four_tensors(adapter).items()}
+    x, target = rand(rng, 16, width), rand(rng, 16, width)
+    losses = descend(trainable(adapter), lambda: F.mse_loss(adapter(x), target), steps=5, rate=0.2)
     return losses | {"moved": sorted(moved(before))}
+
+
+@check(
+    "Adapter",
+    1,
+    (
+        "What would an adapter without a bottleneck learn?",
+        "A bottleneck below 1 is a ValueError that names the argument; one of 1 is good.",
+        'if bottleneck < 1: raise ValueError(f"bottleneck must be at least 1, got {bottleneck}")',
+    ),
+)
+def refuses_a_bottleneck_below_one(code, rng):
+    """A bottleneck below 1 is a ValueError, and the narrowest one works."""
+    width, _ = sizes(rng)
+    x = rand(rng, 3, width)
+    below = -whole(rng, 1, 4)
+    return tried(
+        rng,
+        **{
+            "a bottleneck of 0": lambda: refusal(ValueError, lambda: code.Adapter(width, 0), "bottleneck"),
+            "a negative bottleneck": lambda: refusal(ValueError, lambda: code.Adapter(width, below), "bottleneck"),
+            "output for a bottleneck of 1": lambda: filled(code, rng, width, 1)(x),
+            "output for a bottleneck of D": lambda: filled(code, rng, width, width)(x),
+        },
+    )

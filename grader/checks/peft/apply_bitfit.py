@@ -1,42 +1,25 @@
 """The checks of `apply_bitfit`."""
 
-import torch
-import torch.nn.functional as F
 from torch import nn
 
-from grader.checks import check, rand, refusal
-from grader.checks.peft.material import (
-    VOCAB,
-    WIDTH,
-    Causal,
-    descend,
-    ids,
-    linear,
-    moved,
-    snapshot,
-    trainable,
-    trainable_names,
-)
+from grader.checks import check, rand, refusal, some, tried, whole
+from grader.checks.peft.material import decoder, moved, snapshot, token_ids, trainable_names
+from grader.checks.peft.parameters import like_biases, listed, train, with_heads
 
 
-class Odd(nn.Module):
-    """Parameters whose names look like biases, and a bias that is no layer's."""
-
-    def __init__(self, rng):
-        super().__init__()
-        self.bias_gate = linear(rng, WIDTH, WIDTH, bias=False)
-        self.unbias = nn.Parameter(rand(rng, WIDTH))
-        self.shift = nn.ParameterDict({"bias": nn.Parameter(rand(rng, WIDTH))})
-        self.norm = nn.LayerNorm(WIDTH, dtype=torch.float64)
-        self.classifier = linear(rng, WIDTH, 3)
-
-    def forward(self, x):
-        return self.classifier(self.norm(self.bias_gate(x) * self.unbias + self.shift["bias"]))
+def what_trains(code, model, *inputs, **arguments) -> dict:
+    """What is said to train, what does, and the output after one step of it."""
+    names = code.apply_bitfit(model, **arguments)
+    return {
+        "returned": listed(names),
+        "trainable": trainable_names(model),
+        "output after a step of training": train(model, *inputs),
+    }
 
 
 @check(
     "apply_bitfit",
-    3,
+    2,
     (
         "BitFit trains the small part that most people leave out.",
         "Train what is named bias: the last part of the qualified name. Freeze all the rest.",
@@ -45,9 +28,8 @@ class Odd(nn.Module):
 )
 def only_biases_train(code, rng):
     """All biases of layers and norms train, and nothing else; their names are returned in model order."""
-    model = Causal(rng)
-    names = code.apply_bitfit(model)
-    return {"returned": list(names), "trainable": trainable_names(model)}
+    model = decoder(rng)
+    return what_trains(code, model, token_ids(rng, model))
 
 
 @check(
@@ -60,14 +42,11 @@ def only_biases_train(code, rng):
     ),
 )
 def a_bias_is_known_by_its_last_name_part(code, rng):
-    """`bias_gate.weight` and `unbias` are no biases; a parameter `shift.bias` is one, whatever holds it."""
-    model = Odd(rng)
-    names = code.apply_bitfit(model)
-    single = nn.Linear(3, 2)
+    """A bias is what has `bias` as its last name part, alone and as a whole, in whatever kind of module and of whatever shape."""
+    single = nn.Linear(whole(rng, 3, 6), whole(rng, 3, 6)).double()
     return {
-        "returned": list(names),
-        "trainable": trainable_names(model),
-        "of a single layer": list(code.apply_bitfit(single)),
+        "names that look like biases": what_trains(code, *like_biases(rng)),
+        "a single layer": what_trains(code, single, rand(rng, 3, single.in_features)),
     }
 
 
@@ -81,16 +60,41 @@ def a_bias_is_known_by_its_last_name_part(code, rng):
     ),
 )
 def also_trains_what_is_named(code, rng):
-    """Parameters whose qualified name contains a string of `also` train, too; names come in model order."""
+    """Parameters whose qualified name contains a string of `also`, letter by letter, train, too; names come in model order."""
     seen = {}
-    for what, model, also in (
-        ("classifier", Odd(rng), ["classifier"]),
-        ("head and 1.o_proj", Causal(rng), ("head", "1.o_proj")),
-        ("the whole name norm.weight", Odd(rng), ["norm.weight"]),
-    ):
-        names = code.apply_bitfit(model, also=also)
-        seen[f"also {what}"] = {"returned": list(names), "trainable": trainable_names(model)}
+    for what in with_heads(rng)[2]:
+        model, x, strings = with_heads(rng)
+        seen[f"also={strings[what]}"] = what_trains(code, model, x, also=strings[what])
     return seen
+
+
+@check(
+    "apply_bitfit",
+    1,
+    (
+        "For a string, `for part in also` goes through its letters. Which parameters contain an e?",
+        "A string as `also` is a TypeError that names the argument: a list of strings is meant.",
+        'if isinstance(also, str): raise TypeError(f"also must be a list of strings, got {also!r}")',
+    ),
+)
+def refuses_a_string_as_also(code, rng):
+    """A string as `also`, where a list of strings is meant, is a TypeError that names `also`."""
+    model, x, strings = with_heads(rng)
+    (head,) = strings["a head"]
+
+    def refused(also: str) -> dict:
+        other, _, _ = with_heads(rng)
+        end = refusal(TypeError, lambda: code.apply_bitfit(other, also=also), "also")
+        return end if end["raises"] != "nothing" else end | {"trainable": trainable_names(other)}
+
+    return tried(
+        rng,
+        **{
+            "a list": lambda: what_trains(code, model, x, also=[head]),
+            "a string": lambda: refused(head),
+            "the letter e": lambda: refused("e"),
+        },
+    )
 
 
 @check(
@@ -104,11 +108,17 @@ def also_trains_what_is_named(code, rng):
 )
 def earlier_freezing_plays_no_role(code, rng):
     """Biases that were frozen before train afterwards, weights that were trainable do not, and all keep their numbers."""
-    model = Causal(rng)
-    model.blocks[0].requires_grad_(False)
+    model = decoder(rng)
+    ids = token_ids(rng, model)
+    biases = [p for name, p in model.named_parameters() if name.endswith(".bias")]
+    others = [p for name, p in model.named_parameters() if not name.endswith(".bias")]
+    for parameter in some(rng, len(biases) // 2, biases) + some(rng, len(others) // 2, others):
+        parameter.requires_grad_(False)
     before = snapshot(model)
-    names = code.apply_bitfit(model)
-    return {"returned": list(names), "trainable": trainable_names(model), "moved": moved(before)}
+    code.apply_bitfit(model)
+    seen = {"trainable": trainable_names(model), "moved": moved(before), "output": model(ids)}
+    model.requires_grad_(False)
+    return seen | {"from a frozen model": what_trains(code, model, ids)}
 
 
 @check(
@@ -121,12 +131,22 @@ def earlier_freezing_plays_no_role(code, rng):
     ),
 )
 def refuses_a_model_without_bias(code, rng):
-    """A model without any bias is a ValueError, also if `also` would match something."""
-    bare = nn.Sequential(nn.Linear(4, 3, bias=False), nn.Tanh(), nn.Linear(3, 2, bias=False))
-    return {
-        "no bias": refusal(ValueError, lambda: code.apply_bitfit(bare)),
-        "no bias, but also": refusal(ValueError, lambda: code.apply_bitfit(bare, also=["2.weight"])),
-    }
+    """A model without any bias is a ValueError, also if `also` would match something; one with a single bias is none."""
+
+    def bare(**arguments):
+        model, _ = like_biases(rng, with_biases=False)
+        return refusal(ValueError, lambda: code.apply_bitfit(model, **arguments))
+
+    def one_bias():
+        model, x = like_biases(rng, with_biases=False)
+        layer = some(rng, 1, [module for module in model.modules() if isinstance(module, nn.Linear)])[0]
+        layer.bias = nn.Parameter(rand(rng, layer.out_features))
+        return what_trains(code, model, x)
+
+    return tried(
+        rng,
+        **{"no bias": bare, "no bias, but also": lambda: bare(also=["weight"]), "one bias": one_bias},
+    )
 
 
 @check(
@@ -139,10 +159,10 @@ def refuses_a_model_without_bias(code, rng):
     ),
 )
 def training_moves_the_biases_alone(code, rng):
-    """Gradient descent on what is trainable lowers the loss and leaves the weights as they were, bit for bit."""
-    model = Causal(rng)
+    """Gradient descent on what is trainable moves every bias that the output depends on, and leaves the weights bit for bit."""
+    model = decoder(rng)
+    ids = token_ids(rng, model)
     code.apply_bitfit(model)
     before = snapshot(model)
-    target = rand(rng, 3, 5, VOCAB)
-    losses = descend(trainable(model), lambda: F.mse_loss(model(ids()), target))
-    return losses | {"moved": moved(before)}
+    output = train(model, ids, steps=4)
+    return {"moved": moved(before), "output after four steps": output}

@@ -1,18 +1,42 @@
 """The checks of `IA3Linear`."""
 
 import torch
+from torch import nn
 
-from grader.checks import check, grad_of, rand, set_parameter
-from grader.checks.peft.material import linear, moved, snapshot, trainable_names
+from grader.checks import check, grad_of, rand, refusal, set_parameter, shuffled, some, tried, whole
+from grader.checks.peft.material import (
+    FastLinear,
+    OwnLinear,
+    a_linear,
+    descend,
+    moved,
+    snapshot,
+    trainable,
+    trainable_names,
+)
 
-IN, OUT = 7, 5
+
+def sizes(rng) -> tuple[int, int]:
+    """How many numbers a layer takes and gives, never as many."""
+    return whole(rng, 7, 9), whole(rng, 3, 6)
 
 
-def rescaled(code, rng, n_in=IN, n_out=OUT, bias=True):
-    """An IA3Linear whose vector holds known numbers, exact in every floating-point format."""
-    layer = code.IA3Linear(linear(rng, n_in, n_out, bias))
-    set_parameter(layer, "ia3", (8 * rand(rng, n_out)).round() / 8 + 0.0625)
+def factors(rng, count: int) -> torch.Tensor:
+    """Drawn numbers that are exact in every floating-point format, and neither 0 nor 1."""
+    return (8 * rand(rng, count)).round() / 8 + 0.0625
+
+
+def rescaled(code, rng, n_in, n_out, bias=True, dtype=torch.float64):
+    """An IA3Linear whose vector holds drawn numbers."""
+    layer = code.IA3Linear(a_linear(rng, n_in, n_out, bias).to(dtype))
+    set_parameter(layer, "ia3", factors(rng, n_out))
     return layer
+
+
+def numbers_of(linear) -> dict:
+    """The weight and the bias of a layer, if they are parameters. An optimizer and a state dict find no others."""
+    found = dict(linear.named_parameters())
+    return {name: found[name].detach() if name in found else "no parameter" for name in ("weight", "bias")}
 
 
 @check(
@@ -25,14 +49,19 @@ def rescaled(code, rng, n_in=IN, n_out=OUT, bias=True):
     ),
 )
 def one_factor_for_each_output(code, rng):
-    """ia3 is a parameter of out_features ones, and it is all that trains."""
-    layer = code.IA3Linear(linear(rng, IN, OUT))
-    own = dict(layer.named_parameters())
-    return {
-        "ia3": layer.ia3.detach().double(),
-        "ia3 is a parameter": "ia3" in own,
-        "trainable": trainable_names(layer),
+    """ia3 is a parameter of out_features ones, and it is all that trains and moves."""
+    n_in, n_out = sizes(rng)
+    base = a_linear(rng, n_in, n_out)
+    layer, before = code.IA3Linear(base), snapshot(base)
+    seen = {
+        "ia3 at the start": layer.ia3.detach().double().clone(),
+        "ia3 is a parameter": "ia3" in dict(layer.named_parameters()),
+        "numbers that train": sum(p.numel() for p in trainable(layer)),
+        "parameters of the base that train": trainable_names(base),
     }
+    x = rand(rng, 5, n_in)
+    losses = descend(trainable(layer), lambda: layer(x).square().mean(), steps=3, rate=0.2)
+    return seen | losses | {"ia3 after training": layer.ia3.detach().double(), "moved in the base": moved(before)}
 
 
 @check(
@@ -45,16 +74,20 @@ def one_factor_for_each_output(code, rng):
     ),
 )
 def new_layer_answers_like_its_base(code, rng):
-    """A new IA3Linear gives exactly the output of its base."""
-    base = linear(rng, IN, OUT)
-    x = rand(rng, 4, IN)
-    right = base(x).detach()
-    return {"output minus that of the base": code.IA3Linear(base)(x) - right}
+    """A new IA3Linear gives the output of its base, with and without bias, in train and in eval mode."""
+    n_in, n_out = sizes(rng)
+    layer, bare = code.IA3Linear(a_linear(rng, n_in, n_out)), code.IA3Linear(a_linear(rng, n_in, n_out, bias=False))
+    x = rand(rng, 4, n_in)
+    return {
+        "output of a new layer": layer(x),
+        "output in eval mode": layer.eval()(x),
+        "output without bias": bare(x),
+    }
 
 
 @check(
     "IA3Linear",
-    3,
+    2,
     (
         "Is the input rescaled or the output?",
         "Each output is multiplied by its factor, after the bias has been added.",
@@ -63,12 +96,14 @@ def new_layer_answers_like_its_base(code, rng):
 )
 def output_is_rescaled(code, rng):
     """The output, bias included, is multiplied entry by entry, for any leading shape and on a square layer."""
-    layer = rescaled(code, rng)
+    n_in, n_out = sizes(rng)
+    layer, (rows, tokens) = rescaled(code, rng, n_in, n_out), some(rng, 2, [2, 3, 4])
     return {
-        "output": layer(rand(rng, 4, IN)),
-        "output for (2, 3, in)": layer(rand(rng, 2, 3, IN)),
-        "output without bias": rescaled(code, rng, bias=False)(rand(rng, 4, IN)),
-        "output of a square layer": rescaled(code, rng, 6, 6)(rand(rng, 4, 6)),
+        "output": layer(rand(rng, rows, n_in)),
+        "output for one vector": layer(rand(rng, n_in)),
+        "output for (B, T, in)": layer(rand(rng, rows, tokens, n_in)),
+        "output without bias": rescaled(code, rng, n_in, n_out, bias=False)(rand(rng, 4, n_in)),
+        "output of a square layer": rescaled(code, rng, n_in, n_in)(rand(rng, n_in, n_in)),
     }
 
 
@@ -83,14 +118,14 @@ def output_is_rescaled(code, rng):
 )
 def gradients_go_to_the_factors_and_through(code, rng):
     """ia3 and the layer before get the gradients of the formula; the base gets none."""
-    before, layer = linear(rng, 4, IN), rescaled(code, rng)
+    n_in, n_out = sizes(rng)
+    before, layer = a_linear(rng, 4, n_in), rescaled(code, rng, n_in, n_out)
     layer(before(rand(rng, 6, 4)).tanh()).square().sum().backward()
+    gradient = grad_of(layer.ia3)
     return {
-        "gradient of ia3": grad_of(layer.ia3).double() if layer.ia3.grad is not None else "none",
+        "gradient of ia3": gradient if isinstance(gradient, str) else gradient.double(),
         "gradient of the layer before": grad_of(before.weight),
-        "other parameters with a gradient": [
-            name for name, p in layer.named_parameters() if name != "ia3" and p.grad is not None
-        ],
+        "other tensors with a gradient": sum(p.grad is not None for p in layer.parameters() if p is not layer.ia3),
     }
 
 
@@ -100,19 +135,24 @@ def gradients_go_to_the_factors_and_through(code, rng):
     (
         "Fold the factors into the layer: what do they multiply?",
         "Row i of the weight and entry i of the bias belong to output i. Both are multiplied by ia3[i].",
-        "weight * ia3[:, None] and bias * ia3",
+        "weight * ia3[:, None] and bias * ia3, copied into the parameters of a new nn.Linear",
     ),
 )
 def merged_layer_answers_the_same(code, rng):
-    """merge() returns a plain nn.Linear with the same output, the bias rescaled, too."""
-    layer = rescaled(code, rng)
-    x = rand(rng, 4, IN)
+    """merge() returns a plain nn.Linear with the same output, whose weight and bias are parameters, both rescaled."""
+    n_in, n_out = sizes(rng)
+    layer, x = rescaled(code, rng, n_in, n_out), rand(rng, 4, n_in)
     merged = layer.merge()
+    output = merged(x)
+    if output.requires_grad:
+        output.sum().backward()
     return {
-        "class": type(merged).__name__,
+        "is an nn.Linear": isinstance(merged, nn.Linear),
+        "is an IA3Linear": isinstance(merged, code.IA3Linear),
         "sizes": [merged.in_features, merged.out_features],
-        "change of the output": merged(x) - layer(x),
-        "output": merged(x),
+        "parameters": numbers_of(merged),
+        "output": output,
+        "gradient of ia3 from the merged layer": grad_of(layer.ia3),
     }
 
 
@@ -127,12 +167,14 @@ def merged_layer_answers_the_same(code, rng):
 )
 def merges_without_bias_and_on_square_layers(code, rng):
     """merge() works on a layer without bias and on a square one."""
-    bare, square = rescaled(code, rng, bias=False), rescaled(code, rng, 6, 6)
-    merged = bare.merge()
+    n_in, n_out = sizes(rng)
+    merged = rescaled(code, rng, n_in, n_out, bias=False).merge()
+    square = rescaled(code, rng, n_in, n_in).merge()
     return {
         "has a bias": merged.bias is not None,
-        "output without bias": merged(rand(rng, 4, IN)),
-        "output of a square layer": square.merge()(rand(rng, 4, 6)),
+        "output without bias": merged(rand(rng, 4, n_in)),
+        "output of a square layer": square(rand(rng, n_in, n_in)),
+        "parameters of a square layer": numbers_of(square),
     }
 
 
@@ -147,14 +189,62 @@ def merges_without_bias_and_on_square_layers(code, rng):
 )
 def merging_leaves_the_layer_alone(code, rng):
     """merge() changes neither the layer nor its base, gives the same twice, and shares no memory with it."""
-    base = linear(rng, IN, OUT)
-    layer = code.IA3Linear(base)
-    set_parameter(layer, "ia3", torch.arange(1.0, OUT + 1))
-    before, x = snapshot(layer), rand(rng, 4, IN)
-    first = layer.merge()
-    second = layer.merge()
-    outputs = {"first": first(x), "second": second(x), "of the layer itself": layer(x)}
+    n_in, n_out = sizes(rng)
+    layer, x = rescaled(code, rng, n_in, n_out), rand(rng, 4, n_in)
+    before = snapshot(layer)
+    first, second = layer.merge(), layer.merge()
+    outputs = {"of the first merged layer": first(x), "of the second": second(x), "of the layer itself": layer(x)}
     with torch.no_grad():
         for parameter in first.parameters():
             parameter += 1
-    return outputs | {"moved": moved(before)}
+    return outputs | {"moved in the layer": moved(before), "of the layer after a change of the merged one": layer(x)}
+
+
+@check(
+    "IA3Linear",
+    1,
+    (
+        "The next layer of a half-precision model takes half-precision numbers only.",
+        "ia3, or what is multiplied with it, is in the dtype of the base; so is the merged layer.",
+        "base.weight.new_ones(base.out_features); merged.to(base.weight)",
+    ),
+)
+def follows_the_dtype_of_the_base(code, rng):
+    """The output and the merged layer are in the dtype of the base, in half precision, too."""
+    n_in, n_out = sizes(rng)
+    seen = {}
+    for dtype in shuffled(rng, [torch.bfloat16, torch.float16, torch.float32]):
+        layer, x = rescaled(code, rng, n_in, n_out, dtype=dtype), rand(rng, 4, n_in, dtype=dtype)
+        merged = layer.merge()
+        seen[str(dtype)] = {"output": layer(x), "parameters of the merged layer": numbers_of(merged)}
+    return dict(sorted(seen.items()))
+
+
+@check(
+    "IA3Linear",
+    1,
+    (
+        "Many layers have a weight and out_features. Which of them can be rescaled and merged?",
+        "A base that is no nn.Linear is a TypeError that names it. A subclass of nn.Linear is an nn.Linear.",
+        'if not isinstance(base, nn.Linear): raise TypeError(f"base must be an nn.Linear, got {type(base).__name__}")',
+    ),
+)
+def refuses_a_base_of_another_kind(code, rng):
+    """A base that is no nn.Linear is a TypeError that names the base; subclasses of nn.Linear are good."""
+    n_in, n_out = sizes(rng)
+    x = rand(rng, 4, n_in)
+    plain, fast = a_linear(rng, n_in, n_out), a_linear(rng, n_in, n_out, kind=FastLinear)
+    own, pairs = OwnLinear(rng, n_in, n_out), nn.Bilinear(n_in, n_in, n_out)
+
+    def refused(base):
+        return refusal(TypeError, lambda: code.IA3Linear(base), "base")
+
+    return tried(
+        rng,
+        **{
+            "a layer with all attributes of an nn.Linear": lambda: refused(own),
+            "an nn.Bilinear": lambda: refused(pairs),
+            "output of an nn.Linear": lambda: code.IA3Linear(plain)(x),
+            "output of a subclass of nn.Linear": lambda: code.IA3Linear(fast)(x),
+        },
+    )

@@ -1,35 +1,64 @@
-"""The checks of `PromptTuning`."""
+"""The checks of `PromptTuning`.
+
+How the prompt is kept is free: it is whatever trains, row after row. In the models that it is put in front of, the order
+of the rows counts, and another embedding lies beside that of the tokens, often under the name that people guess.
+"""
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
-from grader.checks import Unusable, check, grad_of, rand
-from grader.checks.peft.material import VOCAB, WIDTH, Causal, descend, ids, moved, snapshot, trainable, trainable_names
+from grader.checks import Unusable, check, rand, refusal, tried, whole
+from grader.checks.peft.material import (
+    decoder,
+    descend,
+    gradients,
+    moved,
+    snapshot,
+    token_ids,
+    trainable,
+    trainable_names,
+)
 
-TOKENS = 4  # virtual ones
+
+def a_length(rng) -> int:
+    """A number of virtual tokens."""
+    return whole(rng, 3, 6)
 
 
-def prompt_of(wrapped, tokens=TOKENS) -> nn.Parameter:
-    """The prompt, whatever its name and shape: the one parameter that trains."""
-    found = trainable(wrapped)
-    if len(found) != 1 or found[0].numel() != tokens * WIDTH:
+def prompt_of(wrapped, model, length: int) -> list:
+    """The prompt, whatever its name and form: the parameters that train and are not the model's."""
+    own = {id(parameter) for parameter in model.parameters()}
+    found = [parameter for parameter in trainable(wrapped) if id(parameter) not in own]
+    if sum(parameter.numel() for parameter in found) != length * model.width:
         sizes = ", ".join(str(tuple(parameter.shape)) for parameter in found) or "none"
-        raise Unusable(f"one trainable tensor with {tokens} × {WIDTH} numbers is needed to go on; trainable: {sizes}")
-    return found[0]
+        raise Unusable(f"{length} × {model.width} trainable numbers are needed to go on; trainable: {sizes}")
+    return found
 
 
-def prompted(code, rng, tokens=TOKENS):
-    """A model behind a prompt of known numbers."""
-    wrapped = code.PromptTuning(Causal(rng), tokens)
-    prompt = prompt_of(wrapped, tokens)
-    with torch.no_grad():
-        prompt.copy_(rand(rng, tokens, WIDTH).view(prompt.shape))
-    return wrapped
+def rows_of(tensors: list, length: int, width: int) -> torch.Tensor:
+    """Numbers of the prompt as one matrix, a row for each virtual token."""
+    return torch.cat([tensor.detach().double().flatten() for tensor in tensors]).view(length, width)
 
 
-def ones() -> torch.Tensor:
-    return torch.ones(3, 5, dtype=torch.long)
+@torch.no_grad()
+def set_rows(prompt: list, rows: torch.Tensor) -> None:
+    """Known numbers into the prompt."""
+    for tensor, numbers in zip(prompt, rows.flatten().split([tensor.numel() for tensor in prompt])):
+        tensor.copy_(numbers.view(tensor.shape))
+
+
+def prompted(code, rng, length: int):
+    """A model behind a prompt of known numbers, and the model."""
+    model = decoder(rng)
+    wrapped = code.PromptTuning(model, length).eval()
+    set_rows(prompt_of(wrapped, model, length), rand(rng, length, model.width))
+    return wrapped, model
+
+
+def lengths(rng, ids: torch.Tensor) -> torch.Tensor:
+    """Drawn numbers of real tokens: one row is full, all others are padded."""
+    rows, longest = ids.shape
+    return torch.tensor([longest] + [whole(rng, 1, longest - 1) for _ in range(rows - 1)])
 
 
 @check(
@@ -42,15 +71,22 @@ def ones() -> torch.Tensor:
     ),
 )
 def only_the_prompt_trains(code, rng):
-    """num_virtual_tokens × D numbers train, and the wrapped model is frozen."""
-    model = Causal(rng)
-    wrapped = code.PromptTuning(model, TOKENS)
-    own = {id(parameter) for parameter in model.parameters()}
+    """num_virtual_tokens × D numbers train; the wrapped model is frozen, is a part of the wrapper and stays as it was."""
+    model, length = decoder(rng), a_length(rng)
+    before = snapshot(model)
+    wrapped = code.PromptTuning(model, length)
+    inside = {id(parameter) for parameter in wrapped.parameters()}
     return {
-        "trainable numbers": sum(parameter.numel() for parameter in trainable(wrapped)),
+        "numbers that train": sum(parameter.numel() for parameter in trainable(wrapped)),
         "parameters of the model that train": trainable_names(model),
-        "the model is a part of the wrapper": own <= {id(parameter) for parameter in wrapped.parameters()},
-        "trainable numbers for 7 tokens": sum(p.numel() for p in trainable(code.PromptTuning(Causal(rng), 7))),
+        "parameters of the model that the wrapper lacks": [
+            name for name, (p, _) in before.items() if id(p) not in inside
+        ],
+        "parameters of the model that have changed": moved(before),
+        "logits of the model without a prompt": model.eval()(token_ids(rng, model)),
+        "numbers that train, for twice as many": sum(
+            p.numel() for p in trainable(code.PromptTuning(decoder(rng), 2 * length))
+        ),
     }
 
 
@@ -59,20 +95,34 @@ def only_the_prompt_trains(code, rng):
     2,
     (
         "A start that the model knows: what has it seen in the place of tokens?",
-        "Each row of the prompt is the embedding of some real token.",
+        "Each row of the prompt is the embedding of some real token, out of model.get_input_embeddings().",
         "embeddings[torch.randint(len(embeddings), (num_virtual_tokens,))].clone()",
     ),
 )
 def starts_from_real_tokens(code, rng):
-    """Each row of the prompt is the embedding of some token of the vocabulary."""
-    model, tokens = Causal(rng), 8
-    rows = prompt_of(code.PromptTuning(model, tokens), tokens).detach().reshape(tokens, WIDTH)
-    known = (rows[:, None] == model.embed.weight.detach()).all(dim=-1).any(dim=-1)
+    """Each row of the prompt is the embedding of some token of the vocabulary, as get_input_embeddings() gives it."""
+    model, length = decoder(rng), whole(rng, 5, 9)
+    table, other = (module.weight.detach() for module in (model.get_input_embeddings(), model.decoy()))
+    wrapped = code.PromptTuning(model, length)
+    rows = rows_of(prompt_of(wrapped, model, length), length, model.width)
+
+    def are(*shapes):  # a drawn number for each row that equals one of these, else 0
+        near = torch.cdist(rows, torch.cat(shapes)).min(dim=1).values < 1e-4 * table.norm(dim=1).max()
+        return near * weights
+
+    weights = 1 + torch.rand(length, generator=rng, dtype=torch.float64)
     return {
-        "rows that are an embedding": int(known.sum()),
-        "rows that are zero": int((rows == 0).all(dim=-1).sum()),
-        "all rows are the same": bool((rows == rows[0]).all()),
+        "a drawn number for each row that is a token's embedding": are(table),
+        "rows out of another embedding": int(are(other).count_nonzero()),
+        "rows that are zero": int(are(torch.zeros_like(table[:1])).count_nonzero()),
+        "rows that are the mean of the embeddings": int(are(table.mean(dim=0, keepdim=True)).count_nonzero()),
+        "rows that only point where an embedding points": _parallel(rows, table) - int(are(table).count_nonzero()),
     }
+
+
+def _parallel(rows, table) -> int:
+    """How many rows are a positive multiple of an embedding."""
+    return int((F.cosine_similarity(rows[:, None], table[None], dim=-1).max(dim=1).values > 1 - 1e-6).sum())
 
 
 @check(
@@ -85,16 +135,15 @@ def starts_from_real_tokens(code, rng):
     ),
 )
 def the_prompt_is_a_copy(code, rng):
-    """Training the prompt leaves the embedding as it is, and the other way round."""
-    model = Causal(rng)
-    wrapped = code.PromptTuning(model, TOKENS)
-    prompt, before = prompt_of(wrapped), model.embed.weight.detach().clone()
+    """A change of the prompt leaves the embedding as it is, and the other way round."""
+    length = a_length(rng)
+    wrapped, model = prompted(code, rng, length)
+    table = model.get_input_embeddings().weight
+    seen = {"embedding after a change of the prompt": table.detach().clone()}
     with torch.no_grad():
-        prompt += 1
-        embedding_moved = not torch.equal(model.embed.weight, before)
-        kept = prompt.detach().clone()
-        model.embed.weight += 1
-    return {"the embedding has moved": embedding_moved, "the prompt has moved": not torch.equal(prompt, kept)}
+        table += 1
+    rows = rows_of(prompt_of(wrapped, model, length), length, model.width)
+    return seen | {"prompt after a change of the embedding": rows}
 
 
 @check(
@@ -102,19 +151,20 @@ def the_prompt_is_a_copy(code, rng):
     3,
     (
         "Where does the prompt stand, and which logits does the caller want?",
-        "The prompt comes first. The logits of its positions are dropped, so T logits a row are left.",
+        "The prompt comes first, as it is. The logits of its positions are dropped, so T logits a row are left.",
         "model(inputs_embeds=torch.cat([prompt, tokens], dim=1), ...)[:, num_virtual_tokens:]",
     ),
 )
 def logits_of_the_real_positions(code, rng):
     """With a known prompt the logits (B, T, V) are those of the real positions behind it."""
-    wrapped = prompted(code, rng)
-    return {"logits": wrapped(ids(), ones())}
+    wrapped, model = prompted(code, rng, a_length(rng))
+    ids = token_ids(rng, model)
+    return {"logits": wrapped(ids, torch.ones_like(ids))}
 
 
 @check(
     "PromptTuning",
-    3,
+    2,
     (
         "May the tokens look at the prompt? Who tells the model?",
         "The mask grows by ones, one for each virtual token, in front of the given mask.",
@@ -123,13 +173,14 @@ def logits_of_the_real_positions(code, rng):
 )
 def the_mask_grows_by_ones(code, rng):
     """With rows padded on the right or on the left the logits of the real tokens are right."""
-    wrapped = prompted(code, rng)
-    right = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [1, 1, 1, 0, 0]])
+    wrapped, model = prompted(code, rng, a_length(rng))
+    ids = token_ids(rng, model)
+    right = (torch.arange(ids.shape[1]) < lengths(rng, ids)[:, None]).long()
     left = right.flip(1)
     return {
-        "padding on the right": wrapped(ids(), right)[right.bool()],
-        "padding on the left": wrapped(ids(), left)[left.bool()],
-        "the given mask is unchanged": bool((right.sum(dim=1) == torch.tensor([5, 2, 3])).all()),
+        "logits of real tokens, padding on the right": wrapped(ids, right)[right.bool()],
+        "logits of real tokens, padding on the left": wrapped(ids, left)[left.bool()],
+        "the given mask afterwards": right,
     }
 
 
@@ -144,15 +195,15 @@ def the_mask_grows_by_ones(code, rng):
 )
 def the_prompt_gets_its_gradient(code, rng):
     """The gradient of the prompt is that of the formula, summed over the batch; the model gets none."""
-    wrapped = prompted(code, rng)
-    prompt = prompt_of(wrapped)
-    wrapped(ids(), ones()).square().mean().backward()
-    gradient = grad_of(prompt)
+    length = a_length(rng)
+    wrapped, model = prompted(code, rng, length)
+    prompt, ids = prompt_of(wrapped, model, length), token_ids(rng, model)
+    logits = wrapped(ids, torch.ones_like(ids))
+    found = gradients((logits * rand(rng, *logits.shape)).sum(), prompt)
+    none = any(gradient is None for gradient in found)
     return {
-        "gradient of the prompt": gradient if isinstance(gradient, str) else gradient.reshape(TOKENS, WIDTH),
-        "parameters of the model with a gradient": sum(
-            p.grad is not None for p in wrapped.parameters() if p is not prompt
-        ),
+        "gradient of the prompt": "none" if none else rows_of(found, length, model.width),
+        "parameters of the model that get one": trainable_names(model),
     }
 
 
@@ -160,19 +211,22 @@ def the_prompt_gets_its_gradient(code, rng):
     "PromptTuning",
     1,
     (
-        "One text, one token, one virtual token: do your shapes still hold?",
-        "Take the batch size from input_ids, and the length of the prompt from the prompt.",
-        "len(input_ids), not a number that was fixed in the constructor",
+        "One text, one token, one virtual token, or very many: do your shapes still hold?",
+        "Take the batch size from input_ids and the length from the prompt. Two rows may start from the same token.",
+        "torch.randint(len(embeddings), (num_virtual_tokens,)), not a permutation of the vocabulary",
     ),
 )
 def works_with_one_of_each(code, rng):
-    """A batch of one, a text of one token and a prompt of one vector work."""
-    wrapped, single = prompted(code, rng), prompted(code, rng, tokens=1)
-    one = torch.tensor([[3]])
+    """A batch of one, a text of one token, a prompt of one vector and a prompt longer than the vocabulary work."""
+    (wrapped, model), (single, other) = prompted(code, rng, a_length(rng)), prompted(code, rng, 1)
+    text, token, texts = token_ids(rng, model, rows=1), token_ids(rng, model, rows=1, length=1), token_ids(rng, other)
+    long, third = prompted(code, rng, 15 + a_length(rng))  # no vocabulary here has more than 14 tokens
+    ids = token_ids(rng, third)
     return {
-        "one text": wrapped(ids()[:1], ones()[:1]),
-        "one token": wrapped(one, torch.ones_like(one)),
-        "one virtual token": single(ids()[:2], ones()[:2]),
+        "logits of one text": wrapped(text, torch.ones_like(text)),
+        "logits of one token": wrapped(token, torch.ones_like(token)),
+        "logits behind one virtual token": single(texts, torch.ones_like(texts)),
+        "logits behind more virtual tokens than the vocabulary has": long(ids, torch.ones_like(ids)),
     }
 
 
@@ -187,9 +241,43 @@ def works_with_one_of_each(code, rng):
 )
 def training_moves_the_prompt_alone(code, rng):
     """Gradient descent on the prompt lowers the loss and leaves the model as it was, bit for bit."""
-    wrapped = prompted(code, rng)
-    prompt = prompt_of(wrapped)
-    before = {name: pair for name, pair in snapshot(wrapped).items() if pair[0] is not prompt}
-    target = rand(rng, 3, 5, VOCAB)
-    losses = descend([prompt], lambda: F.mse_loss(wrapped(ids(), ones()), target))
-    return losses | {"moved, besides the prompt": moved(before)}
+    length = a_length(rng)
+    wrapped, model = prompted(code, rng, length)
+    before, ids = snapshot(model), token_ids(rng, model)
+    target = rand(rng, *ids.shape, model.vocab)
+    losses = descend(
+        trainable(wrapped), lambda: F.mse_loss(wrapped(ids, torch.ones_like(ids)), target), steps=4, rate=0.5
+    )
+    return losses | {"tensors of the model that have moved": moved(before)}
+
+
+@check(
+    "PromptTuning",
+    1,
+    (
+        "What would a prompt without tokens learn?",
+        "A number below 1 is a ValueError that names the argument; 1 is good.",
+        'if num_virtual_tokens < 1: raise ValueError(f"num_virtual_tokens must be at least 1, got {num_virtual_tokens}")',
+    ),
+)
+def refuses_a_prompt_without_tokens(code, rng):
+    """Fewer than one virtual token is a ValueError that names num_virtual_tokens; one is enough."""
+    below, length = -whole(rng, 1, 4), a_length(rng)
+
+    def refused(number):
+        return refusal(ValueError, lambda: code.PromptTuning(decoder(rng), number), "num_virtual_tokens")
+
+    def accepted(number):
+        wrapped, model = prompted(code, rng, number)
+        ids = token_ids(rng, model)
+        return wrapped(ids, torch.ones_like(ids))
+
+    return tried(
+        rng,
+        **{
+            "no virtual token": lambda: refused(0),
+            "a negative number of virtual tokens": lambda: refused(below),
+            "logits behind one virtual token": lambda: accepted(1),
+            "logits behind some virtual tokens": lambda: accepted(length),
+        },
+    )

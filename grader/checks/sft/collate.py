@@ -1,12 +1,40 @@
 """The checks of `collate`."""
 
-from grader.checks import refusal
-from grader.checks.sft.material import EOS, PAD, check, example
+import copy
+
+from grader.checks import check, refusal, shuffled, tried, whole
+from grader.checks.sft.material import IGNORE
+
+KEYS = ("input_ids", "attention_mask", "labels")
 
 
-def examples() -> list[dict[str, list[int]]]:
-    """Three of unequal length. New ones for each call, since a learner's code may change them."""
-    return [example([7, 5], [4, EOS]), example([9], [8, 6, 3, 10, EOS]), example([], [5, EOS])]
+def example(rng, eos_id: int, *lengths: int) -> dict[str, list[int]]:
+    """What encode_example gives. The lengths are those of a prompt, of an answer, perhaps of a second prompt, a second answer."""
+    ids, labels = [], []
+    for part, length in enumerate(lengths):
+        tokens = [whole(rng, 10, 999) for _ in range(length)]
+        if part % 2 == 1:  # an answer, which ends in EOS
+            tokens[-1] = eos_id
+        ids += tokens
+        labels += tokens if part % 2 == 1 else [IGNORE] * length
+    return {"input_ids": ids, "labels": labels}
+
+
+def examples(rng, eos_id: int = 2) -> list[dict[str, list[int]]]:
+    """Some of unequal length, in a drawn order. One has no prompt, and the longest is a talk of two turns."""
+    lengths = [(2, whole(rng, 2, 4)), (0, whole(rng, 2, 3)), (2, 2, 3, whole(rng, 4, 6)), (whole(rng, 1, 4), 4)]
+    return shuffled(rng, [example(rng, eos_id, *some) for some in lengths])
+
+
+def pad(rng) -> int:
+    """The id of a padding token that stands in no text."""
+    return whole(rng, 3, 9)
+
+
+def numbers(code, given, pad_id: int) -> dict:
+    """The three tensors of the batch, whatever kind of integers they hold."""
+    found = code.collate(copy.deepcopy(given), pad_id=pad_id)
+    return {key: found[key].long() for key in KEYS}
 
 
 @check(
@@ -20,9 +48,10 @@ def examples() -> list[dict[str, list[int]]]:
 )
 def ids_are_padded_on_the_right(code, rng):
     """input_ids are padded on the right with pad_id to the longest example of the batch."""
+    given, pad_id = examples(rng), pad(rng)
     return {
-        "input_ids": code.collate(examples(), pad_id=1)["input_ids"],
-        "of the first alone": code.collate(examples()[:1], pad_id=1)["input_ids"],
+        "input_ids": numbers(code, given, pad_id)["input_ids"],
+        "of one example": numbers(code, given[:1], pad_id)["input_ids"],
     }
 
 
@@ -37,7 +66,7 @@ def ids_are_padded_on_the_right(code, rng):
 )
 def mask_marks_the_tokens(code, rng):
     """attention_mask is 1 on the example's tokens and 0 on padding."""
-    return {"attention_mask": code.collate(examples(), pad_id=1)["attention_mask"]}
+    return {f"attention_mask of batch {n}": numbers(code, examples(rng), pad(rng))["attention_mask"] for n in (1, 2, 3)}
 
 
 @check(
@@ -51,7 +80,7 @@ def mask_marks_the_tokens(code, rng):
 )
 def padded_labels_are_ignored(code, rng):
     """labels are those of the examples, and -100 on padding."""
-    return {"labels": code.collate(examples(), pad_id=1)["labels"]}
+    return {"labels": numbers(code, examples(rng), pad(rng))["labels"]}
 
 
 @check(
@@ -64,9 +93,11 @@ def padded_labels_are_ignored(code, rng):
     ),
 )
 def works_when_pad_is_eos(code, rng):
-    """If pad_id equals the EOS id, the real EOS stays visible and is learned."""
-    with_eos_inside = [*examples(), example([7, EOS], [4, EOS, 6, EOS])]
-    return code.collate(with_eos_inside, pad_id=EOS)
+    """If pad_id equals the id of EOS, or of another token of the text, the real token stays visible and is learned."""
+    eos_id = whole(rng, 0, 2)
+    given = [*examples(rng, eos_id), example(rng, eos_id, 2, 2, 0, 2, 1, 1)]
+    first = given[0]["input_ids"][0]
+    return {"pad_id is EOS": numbers(code, given, eos_id), "pad_id is another token": numbers(code, given, first)}
 
 
 @check(
@@ -80,12 +111,9 @@ def works_when_pad_is_eos(code, rng):
 )
 def gives_three_long_tensors(code, rng):
     """The result holds input_ids, attention_mask and labels, each (B, T) long, and nothing else."""
-    found = code.collate(examples(), pad_id=1)
-    return {
-        "keys": sorted(found),
-        "shapes": {key: list(found[key].shape) for key in sorted(found)},
-        "dtypes": {key: found[key].dtype for key in sorted(found)},
-    }
+    equal = (whole(rng, 1, 4), whole(rng, 2, 5))  # so nothing is padded
+    found = code.collate([example(rng, 2, *equal) for _ in range(whole(rng, 2, 4))], pad_id=pad(rng))
+    return {key: found[key] for key in sorted(found)}
 
 
 @check(
@@ -98,8 +126,15 @@ def gives_three_long_tensors(code, rng):
     ),
 )
 def refuses_an_empty_list(code, rng):
-    """An empty list of examples is a ValueError that names `examples`."""
-    return {"an empty list": refusal(ValueError, lambda: code.collate([], pad_id=PAD), "examples")}
+    """An empty list of examples is a ValueError that names `examples`; one example is a batch of one row."""
+    one, pad_id = [example(rng, 2, whole(rng, 1, 3), whole(rng, 2, 4))], pad(rng)
+    return tried(
+        rng,
+        **{
+            "an empty list": lambda: refusal(ValueError, lambda: code.collate([], pad_id=pad_id), "examples"),
+            "one example": lambda: numbers(code, one, pad_id),
+        },
+    )
 
 
 @check(
@@ -113,7 +148,7 @@ def refuses_an_empty_list(code, rng):
 )
 def examples_stay_as_they_are(code, rng):
     """The examples are not changed, so a second batch of them is the same."""
-    own = examples()
-    code.collate(own, pad_id=1)
-    again = code.collate(own[:1], pad_id=1)
-    return {"examples afterwards": own, "a batch of the first alone": again}
+    own, pad_id = examples(rng), pad(rng)
+    code.collate(own, pad_id=pad_id)
+    shortest = min(own, key=lambda example: len(example["input_ids"]))
+    return {"examples afterwards": own, "a batch of the shortest alone": numbers(code, [shortest], pad_id)}

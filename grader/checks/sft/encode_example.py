@@ -1,14 +1,30 @@
 """The checks of `encode_example`."""
 
-from grader.checks import refusal
-from grader.checks.sft.material import EOS, check
-
-PROMPT, RESPONSE = (7, 5, 9), (4, 8, 6, 3)
+from grader.checks import check, refusal, shuffled, tried, whole
 
 
-def encoded(code, max_length=20) -> dict[str, list[int]]:
-    """The example of PROMPT and RESPONSE, from new lists."""
-    return code.encode_example(list(PROMPT), list(RESPONSE), eos_id=EOS, max_length=max_length)
+def tokens(rng, low: int, high: int) -> list[int]:
+    """Token ids, of a drawn number."""
+    return [whole(rng, 3, 49_999) for _ in range(whole(rng, low, high))]
+
+
+def eos(rng) -> int:
+    """An EOS id that no text holds by chance."""
+    return whole(rng, 50_000, 60_000)
+
+
+def encoded(code, prompt, response, eos_id, max_length=99) -> dict[str, list[int]]:
+    """The example of copies of these lists."""
+    found = code.encode_example(list(prompt), list(response), eos_id=eos_id, max_length=max_length)
+    return {key: list(found[key]) for key in ("input_ids", "labels")}
+
+
+def encoded_or_refused(*arguments) -> dict[str, list[int]] | str:
+    """The same. That an example is refused is something to see, too."""
+    try:
+        return encoded(*arguments)
+    except ValueError:
+        return "refused with a ValueError"
 
 
 @check(
@@ -22,7 +38,7 @@ def encoded(code, max_length=20) -> dict[str, list[int]]:
 )
 def inputs_are_prompt_response_eos(code, rng):
     """input_ids are the prompt, the response and EOS, in this order."""
-    return {"input_ids": encoded(code)["input_ids"]}
+    return {"input_ids": encoded(code, tokens(rng, 3, 6), tokens(rng, 3, 6), eos(rng))["input_ids"]}
 
 
 @check(
@@ -36,11 +52,11 @@ def inputs_are_prompt_response_eos(code, rng):
 )
 def labels_score_the_response_alone(code, rng):
     """labels are -100 on the prompt, then the response and EOS; both lists are of equal length."""
+    prompt = tokens(rng, 3, 6)
+    repeating = shuffled(rng, [*prompt, 0, *tokens(rng, 1, 3)])  # 0 is the id of a token like others
     return {
-        "labels": list(encoded(code)["labels"]),
-        "labels, where a response token also stands in the prompt": list(
-            code.encode_example([4, 4, 9], [4, 9], eos_id=EOS, max_length=20)["labels"]
-        ),
+        "labels": encoded(code, prompt, tokens(rng, 7, 9), eos(rng))["labels"],
+        "labels, where the response repeats the prompt": encoded(code, prompt, repeating, eos(rng))["labels"],
     }
 
 
@@ -55,12 +71,14 @@ def labels_score_the_response_alone(code, rng):
 )
 def eos_is_learned_once(code, rng):
     """EOS is appended once and scored, also if the prompt or the response holds its id; an empty response is EOS alone."""
+    end, prompt, response = eos(rng), tokens(rng, 2, 4), tokens(rng, 3, 5)
+    inside = whole(rng, 1, len(response) - 1)
     return {
-        "EOS in the prompt": code.encode_example([7, EOS, 9], [4], eos_id=EOS, max_length=20),
-        "EOS inside the response": code.encode_example([7], [EOS, 4], eos_id=EOS, max_length=20),
-        "empty response": code.encode_example([7, 9], [], eos_id=EOS, max_length=20),
-        "empty prompt": code.encode_example([], [4, 8], eos_id=EOS, max_length=20),
-        "another eos_id": code.encode_example([7], [4], eos_id=10, max_length=20),
+        "EOS in the prompt": encoded_or_refused(code, [*prompt, end, *tokens(rng, 1, 2)], response, end),
+        "EOS inside the response": encoded_or_refused(code, prompt, [*response[:inside], end, *response[inside:]], end),
+        "EOS at the end of the response": encoded_or_refused(code, prompt, [*response, end], end),
+        "empty response": encoded_or_refused(code, prompt, [], end),
+        "empty prompt": encoded_or_refused(code, [], response, end),
     }
 
 
@@ -75,7 +93,16 @@ def eos_is_learned_once(code, rng):
 )
 def too_long_is_cut_at_the_end(code, rng):
     """What is longer than max_length loses its end, in both lists; what fits is left whole."""
-    return {f"max_length {length}": encoded(code, length) for length in (9, 8, 7, 5, 4)}
+    prompt, response, end = tokens(rng, 3, 6), tokens(rng, 4, 7), eos(rng)
+    whole_length = len(prompt) + len(response) + 1
+    limits = [whole_length + 1, whole_length, whole_length - 1, len(prompt) + whole(rng, 2, len(response) - 1)]
+    calls = {
+        f"{whole_length} tokens, max_length {limit}": lambda limit=limit: encoded_or_refused(
+            code, prompt, response, end, limit
+        )
+        for limit in limits
+    }
+    return tried(rng, **calls)
 
 
 @check(
@@ -88,8 +115,17 @@ def too_long_is_cut_at_the_end(code, rng):
     ),
 )
 def refuses_an_example_without_labels(code, rng):
-    """If the prompt fills max_length, so that no label is left, a ValueError is raised."""
-    return {f"max_length {length}": refusal(ValueError, lambda n=length: encoded(code, n)) for length in (2, 3, 4)}
+    """If the prompt fills max_length, so that no label is left, a ValueError is raised; one label is enough."""
+    prompt, response, end = tokens(rng, 3, 7), tokens(rng, 3, 5), eos(rng)
+    fits = f"a prompt of {len(prompt)} tokens, max_length"
+    calls = {
+        f"{fits} {limit}": lambda limit=limit: refusal(ValueError, lambda: encoded(code, prompt, response, end, limit))
+        for limit in (0, whole(rng, 1, len(prompt) - 1), len(prompt))
+    }
+    one_more = len(prompt) + 1
+    calls[f"{fits} {one_more}"] = lambda: encoded_or_refused(code, prompt, response, end, one_more)
+    calls["an empty prompt, max_length 1"] = lambda: encoded_or_refused(code, [], response, end, 1)
+    return tried(rng, **calls)
 
 
 @check(
@@ -102,10 +138,15 @@ def refuses_an_example_without_labels(code, rng):
     ),
 )
 def arguments_stay_as_they_are(code, rng):
-    """The given lists are not changed, and the result holds two lists of their own."""
-    prompt, response = list(PROMPT), list(RESPONSE)
-    example = code.encode_example(prompt, response, eos_id=EOS, max_length=20)
-    kinds = {key: type(value).__name__ for key, value in example.items()}
-    for value in example.values():
-        value.clear()
-    return {"prompt_ids afterwards": prompt, "response_ids afterwards": response, "kinds": kinds}
+    """The result is a dict of two lists, and the lists that were given stay as they are."""
+    prompt, response = tokens(rng, 2, 5), tokens(rng, 2, 5)
+    example = code.encode_example(prompt, response, eos_id=eos(rng), max_length=99)
+    lists = [key for key in sorted(example) if isinstance(example[key], list)]
+    for key in lists:
+        example[key].clear()
+    return {
+        "keys": sorted(example),
+        "lists among the values": lists,
+        "prompt_ids afterwards": prompt,
+        "response_ids afterwards": response,
+    }

@@ -1,21 +1,64 @@
 """The checks of `evaluate`."""
 
 import torch
-import torch.nn.functional as F
+from torch import nn
 
-from grader.checks import refusal
+from grader.checks import a_float, check, rand, refusal, tried, whole
 from grader.checks.sft.material import (
     IGNORE,
-    VOCAB,
-    Toy,
-    batch,
-    check,
-    in_eval_mode,
-    moved,
-    unequal,
-    unlabelled,
+    LanguageModel,
+    drawn_batch,
+    freeze_some,
+    in_drawn_modes,
+    micro_batches,
+    modes,
     weights,
+    without_labels,
 )
+
+
+class Bigram(nn.Module):
+    """A model of which the best next token is known: it depends on the token alone."""
+
+    def __init__(self, rng):
+        super().__init__()
+        self.vocabulary = whole(rng, 10, 16)
+        self.table = nn.Embedding.from_pretrained(rand(rng, self.vocabulary, self.vocabulary))
+
+    def forward(self, input_ids, attention_mask):
+        return self.table(input_ids)
+
+    def batch(self, rng, *rows: tuple[int, ...]) -> dict[str, torch.Tensor]:
+        """A drawn batch in which, of three tokens, two are those that the model would have chosen."""
+        found = drawn_batch(rng, self.vocabulary, *rows)
+        ids, choices = found["input_ids"], self.table.weight.argmax(dim=-1)
+        for t in range(1, ids.shape[1]):
+            follows = torch.rand(len(ids), generator=rng) < 2 / 3
+            ids[:, t] = torch.where(follows, choices[ids[:, t - 1]], ids[:, t])
+        found["labels"] = torch.where(found["labels"] == IGNORE, IGNORE, ids)
+        return found
+
+
+def mixed(rng, model: LanguageModel, body_as_model: bool) -> LanguageModel:
+    """The model with modules in both modes: the head in the other one than the model, and within the body both."""
+    in_drawn_modes(rng, model)
+    body, *_, head = model.children()
+    body.training = model.training == body_as_model
+    list(body.modules())[-1].training = not body.training
+    head.training = not model.training
+    return model
+
+
+def evaluated(code, model: nn.Module, batches: list[dict]) -> dict[str, float]:
+    """The two results as numbers, of whatever kind they are."""
+    result = code.evaluate(model, batches)
+    return {key: float(result[key]) for key in ("loss", "token_accuracy")}
+
+
+def afterwards(rng, model: LanguageModel) -> dict:
+    """The modes of all modules, and the logits to which they lead."""
+    given = drawn_batch(rng, model.vocabulary, (3, 4), (2, 5))
+    return {"modes": modes(model), "logits": model(given["input_ids"], given["attention_mask"]).detach()}
 
 
 @check(
@@ -29,7 +72,8 @@ from grader.checks.sft.material import (
 )
 def loss_is_a_mean_over_all_tokens(code, rng):
     """loss is the mean per target token over all batches, also if the last one is short."""
-    return {"loss": code.evaluate(Toy(rng), unequal(rng))["loss"]}
+    model = LanguageModel(rng)
+    return {"loss": evaluated(code, model, micro_batches(rng, model.vocabulary))["loss"]}
 
 
 @check(
@@ -43,20 +87,13 @@ def loss_is_a_mean_over_all_tokens(code, rng):
 )
 def accuracy_counts_scored_tokens(code, rng):
     """token_accuracy is the share of scored tokens for which the largest logit is the label's, over all batches."""
-
-    class Copy(Toy):
-        """Foretells the id that it reads: right where a token is repeated."""
-
-        def forward(self, input_ids, attention_mask):
-            return super().forward(input_ids, attention_mask) * 0 + F.one_hot(input_ids, VOCAB)
-
-    parts = unequal(rng)
-    for part in parts[:2]:  # repeat some tokens
-        part["input_ids"][:, 4:6] = part["input_ids"][:, 3:4]
-        part["labels"] = torch.where(part["labels"] == IGNORE, IGNORE, part["input_ids"])
+    model = Bigram(rng)
+    long, short = whole(rng, 12, 16), whole(rng, 3, 5)
+    first = model.batch(rng, (4, long), (0, long + 2), (9, 0))
+    rest = [model.batch(rng, (6, 1)), model.batch(rng, (8, short, 5, short))]
     return {
-        "token_accuracy": code.evaluate(Copy(rng), parts)["token_accuracy"],
-        "of a random model": code.evaluate(Toy(rng), [batch(rng, (2, 40), (0, 30))])["token_accuracy"],
+        "of one batch": evaluated(code, model, [first])["token_accuracy"],
+        "of three unequal batches": evaluated(code, model, [first, *rest])["token_accuracy"],
     }
 
 
@@ -70,32 +107,53 @@ def accuracy_counts_scored_tokens(code, rng):
     ),
 )
 def evaluates_in_eval_mode_without_gradients(code, rng):
-    """At each forward pass the model is in eval mode and gradients are off; afterwards they are on again."""
-    model = Toy(rng).train()
-    code.evaluate(model, unequal(rng))
-    return {
-        "modes in the calls": {call["training"] for call in model.calls},
-        "gradients in the calls": {call["gradients"] for call in model.calls},
-        "gradients on afterwards": torch.is_grad_enabled(),
-    }
+    """In each forward pass the model and all in it are in eval mode and gradients are off; afterwards they are on again."""
+    seen = {}
+    for before in ("train", "mixed"):
+        training, gradients = set(), set()
+
+        class Watched(LanguageModel):
+            """Tells of its calls, those of a copy, too."""
+
+            def forward(self, input_ids, attention_mask, training=training, gradients=gradients):
+                training.update(module.training for module in self.modules())
+                gradients.add(torch.is_grad_enabled())
+                return super().forward(input_ids, attention_mask)
+
+        model = Watched(rng).train()
+        if before == "mixed":
+            mixed(rng, model, body_as_model=False).training = False
+        result = evaluated(code, model, micro_batches(rng, model.vocabulary))
+        seen[f"{before} mode before"] = {
+            "modules in train mode": sorted(training),
+            "gradients on": sorted(gradients),
+            "loss in eval mode": result["loss"],
+            "gradients on afterwards": torch.is_grad_enabled(),
+        }
+    return seen
 
 
 @check(
     "evaluate",
     1,
     (
-        "Remember what you change.",
-        "Keep model.training before eval(), and give it back at the end.",
-        "was_training = model.training; ...; model.train(was_training)",
+        "Remember what you change: each module has a mode of its own.",
+        "Keep the mode of every module of model.modules() before eval(), and give each its own back.",
+        "modes = {m: m.training for m in model.modules()}; ...; for m, mode in modes.items(): m.training = mode",
     ),
 )
 def mode_is_restored(code, rng):
-    """A model that came in train mode leaves in train mode, one in eval mode leaves in eval mode."""
+    """Every module of the model has its own mode afterwards, be it train mode, eval mode, or some in one and some in the other."""
+    models = {
+        "all in train mode": LanguageModel(rng).train(),
+        "all in eval mode": LanguageModel(rng).eval(),
+        "some in each": mixed(rng, LanguageModel(rng), body_as_model=True),
+        "others in each": mixed(rng, LanguageModel(rng), body_as_model=False),
+    }
     seen = {}
-    for training in (True, False):
-        model = Toy(rng).train(training)
-        code.evaluate(model, unequal(rng))
-        seen[f"modules in eval mode afterwards, {'train' if training else 'eval'} mode before"] = in_eval_mode(model)
+    for before, model in models.items():
+        code.evaluate(model, micro_batches(rng, model.vocabulary))
+        seen[before] = afterwards(rng, model)
     return seen
 
 
@@ -105,28 +163,38 @@ def mode_is_restored(code, rng):
     (
         "What if the model fails in the middle?",
         "try … finally runs its last part in any case.",
-        "try: ... finally: model.train(was_training)",
+        "try: ... finally: give each module its mode back",
     ),
 )
 def mode_is_restored_after_an_exception(code, rng):
-    """If the model raises an exception, it comes through, and the mode is that from before."""
+    """If the model raises an exception, it comes through, and every module has its mode from before."""
 
     class ModelFailure(Exception):
         pass
 
-    class Failing(Toy):
+    class Failing(LanguageModel):
+        fails = True
+
         def forward(self, input_ids, attention_mask):
-            if len(self.calls) == 1:
+            if self.fails and len(self.calls) == self.good_calls:
                 raise ModelFailure("out of memory")
             return super().forward(input_ids, attention_mask)
 
-    model = Failing(rng).train()
-    error = "nothing"
-    try:
-        code.evaluate(model, unequal(rng))
-    except ModelFailure as raised:
-        error = str(raised)
-    return {"error": error, "train mode afterwards": model.training, "gradients on": torch.is_grad_enabled()}
+    seen = {}
+    for before in ("train", "mixed"):
+        model = Failing(rng).train()
+        model.good_calls = whole(rng, 0, 2)
+        if before == "mixed":
+            mixed(rng, model, body_as_model=True)
+        error = "nothing"
+        try:
+            code.evaluate(model, micro_batches(rng, model.vocabulary))
+        except ModelFailure as raised:
+            error = str(raised)
+        model.fails = False
+        gradients = torch.is_grad_enabled()
+        seen[f"{before} mode before"] = {"error": error, "gradients on": gradients, **afterwards(rng, model)}
+    return seen
 
 
 @check(
@@ -139,13 +207,25 @@ def mode_is_restored_after_an_exception(code, rng):
     ),
 )
 def refuses_to_evaluate_nothing(code, rng):
-    """No label at all is a ValueError that names `batches`; the mode is restored then, too."""
-    seen = {}
-    for what, parts in {"no label": [unlabelled(rng)], "an empty list": []}.items():
-        model = Toy(rng).train()
-        error = refusal(ValueError, lambda m=model, p=parts: code.evaluate(m, p), "batches")
-        seen[what] = {"error": error, "train mode afterwards": model.training}
-    return seen
+    """No label at all is a ValueError that names `batches`, and the mode is restored; one label is enough."""
+    model = LanguageModel(rng).train()
+    nothing = without_labels(rng, model.vocabulary)
+    one = drawn_batch(rng, model.vocabulary, (whole(rng, 2, 4), 1), (3, 0))
+
+    def refused(batches):
+        return {
+            "error": refusal(ValueError, lambda: code.evaluate(model, batches), "batches"),
+            **afterwards(rng, model),
+        }
+
+    return tried(
+        rng,
+        **{
+            "no label": lambda: refused([nothing, nothing]),
+            "an empty list": lambda: refused([]),
+            "one label": lambda: evaluated(code, model, [one]),
+        },
+    )
 
 
 @check(
@@ -159,8 +239,10 @@ def refuses_to_evaluate_nothing(code, rng):
 )
 def a_batch_without_labels_counts_nothing(code, rng):
     """A batch without labels among others changes nothing."""
-    first, second, third = unequal(rng)
-    return {"result": dict(code.evaluate(Toy(rng), [first, unlabelled(rng), second, third]))}
+    model = LanguageModel(rng)
+    batches = micro_batches(rng, model.vocabulary)
+    batches.insert(whole(rng, 0, 3), without_labels(rng, model.vocabulary))
+    return evaluated(code, model, batches)
 
 
 @check(
@@ -173,14 +255,20 @@ def a_batch_without_labels_counts_nothing(code, rng):
     ),
 )
 def evaluation_leaves_no_trace(code, rng):
-    """Weights and gradients are as they were, and the result is a dict of two floats."""
-    model = Toy(rng)
-    for parameter in model.parameters():
-        parameter.grad = torch.ones_like(parameter)
-    before = weights(model)
-    result = code.evaluate(model, unequal(rng))
+    """Weights, gradients and batches are as they were, and the result is a dict of floats, the same in a second evaluation."""
+    model = LanguageModel(rng)
+    frozen = freeze_some(rng, model)
+    trainable = {name: p for name, p in model.named_parameters() if name not in frozen}
+    for parameter in trainable.values():
+        parameter.grad = rand(rng, *parameter.shape)
+    batches = micro_batches(rng, model.vocabulary)
+    first, second = code.evaluate(model, batches), code.evaluate(model, batches)
     return {
-        "kinds": {key: type(result[key]).__name__ for key in sorted(result)},
-        "tensors that moved": moved(model, before),
-        "gradients unchanged": all(p.grad is not None and bool((p.grad == 1).all()) for p in model.parameters()),
+        "loss": a_float(first["loss"]),
+        "token_accuracy": a_float(first["token_accuracy"]),
+        "loss again": a_float(second["loss"]),
+        "labels afterwards": [batch["labels"] for batch in batches],
+        "weights afterwards": weights(model),
+        "gradients afterwards": {name: "none" if p.grad is None else p.grad for name, p in trainable.items()},
+        "trainable afterwards": [name for name, p in model.named_parameters() if p.requires_grad],
     }

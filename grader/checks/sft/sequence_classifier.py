@@ -3,37 +3,62 @@
 import torch
 from torch import nn
 
-from grader.checks import grad_of, rand
-from grader.checks.sft.material import VOCAB, WIDTH, check, ids
+from grader.checks import check, grad_of, rand, set_parameter, shuffled, some, whole
+
+NAMES = ("embed_tokens", "wte", "word_embeddings", "tok_embeddings", "shared")
 
 
 class Backbone(nn.Module):
-    """Hidden states (B, T, WIDTH) that depend on the mask. On padding they are far from zero."""
+    """Hidden states (B, T, width), in float32, of a model that reads in both directions.
 
-    def __init__(self, rng):
+    They depend on the order of the tokens and on the mask. On padding they are far from zero; elsewhere padding changes nothing.
+    """
+
+    def __init__(self, rng, vocabulary: int, width: int):
         super().__init__()
-        self.embed = nn.Embedding(VOCAB, WIDTH, dtype=torch.float64)
-        self.embed.weight.data = rand(rng, VOCAB, WIDTH)
+        self.name = some(rng, 1, NAMES)[0]
+        self.add_module(self.name, nn.Embedding(vocabulary, width))
+        self.mix = nn.ModuleList([nn.Linear(width, width)])
+        self.unlike_zero = 3 + rand(rng, width, dtype=torch.float32).abs()
+        for parameter in self.parameters():
+            parameter.data = rand(rng, *parameter.shape, dtype=torch.float32)
 
     def forward(self, input_ids, attention_mask):
-        x = self.embed(input_ids)
-        mask = attention_mask.unsqueeze(-1).to(x.dtype)
-        return (x + (x * mask).sum(dim=1, keepdim=True)).sin() + 5 * (1 - mask)
+        mask = attention_mask.unsqueeze(-1).float()
+        x = self.get_submodule(self.name)(input_ids) * mask
+        before, everything = x.cumsum(dim=1), x.sum(dim=1, keepdim=True)
+        return self.mix[0](torch.sin(x + before - 0.3 * everything)) * mask + self.unlike_zero * (1 - mask)
 
 
-def classifier(code, rng, classes=3):
-    """A classifier with known weights in its head."""
-    model = code.SequenceClassifier(Backbone(rng), WIDTH, classes).double()
-    for parameter in model.classifier.parameters():
-        parameter.data = rand(rng, *parameter.shape)
-    return model
+class Task:
+    """Drawn sizes, and what is made with them: a backbone, a classifier with a drawn head, texts."""
+
+    def __init__(self, code, rng, classes: int | None = None):
+        self.rng, self.vocabulary, self.width = rng, whole(rng, 30, 40), whole(rng, 5, 7)
+        self.classes = classes or whole(rng, 3, 4)
+        self.backbone = Backbone(rng, self.vocabulary, self.width)
+        self.model = code.SequenceClassifier(self.backbone, self.width, self.classes)
+
+    def with_drawn_head(self) -> nn.Module:
+        """The classifier with known numbers in its head."""
+        set_parameter(self.model.classifier, "weight", rand(self.rng, self.classes, self.width))
+        set_parameter(self.model.classifier, "bias", rand(self.rng, self.classes))
+        return self.model
+
+    def ids(self, rows: int, tokens: int) -> torch.Tensor:
+        """Token ids, of which no two are equal, with 0 and 1 in the first columns: what stands for padding elsewhere, here is text."""
+        others = 2 + torch.randperm(self.vocabulary - 2, generator=self.rng)
+        return (
+            torch.tensor([*shuffled(self.rng, [0, 1]), *others.tolist()])[: rows * tokens]
+            .view(tokens, rows)
+            .T.contiguous()
+        )
 
 
-def masked(*lengths: int, left: bool = False, width: int = 0) -> torch.Tensor:
-    """A mask with these numbers of ones."""
+def masked(*lengths: int, width: int = 0, left: int = 0) -> torch.Tensor:
+    """A mask with these numbers of ones, behind so many zeros."""
     width = width or max(lengths)
-    rows = [[0] * (width - n) + [1] * n if left else [1] * n + [0] * (width - n) for n in lengths]
-    return torch.tensor(rows)
+    return torch.tensor([[0] * left + [1] * n + [0] * (width - left - n) for n in lengths])
 
 
 @check(
@@ -47,15 +72,18 @@ def masked(*lengths: int, left: bool = False, width: int = 0) -> torch.Tensor:
 )
 def has_a_linear_head(code, rng):
     """The head is an nn.Linear named classifier, from hidden_size to num_classes; the backbone is part of the module."""
-    backbone = Backbone(rng)
-    model = code.SequenceClassifier(backbone, WIDTH, 4)
-    head = model.classifier
+    task = Task(code, rng)
+    head = task.model.classifier
+    count = sum(parameter.numel() for parameter in task.model.parameters())
+    with torch.no_grad():
+        for parameter in task.model.parameters():
+            parameter.mul_(0.5)
     return {
-        "class of classifier": type(head).__name__,
+        "classifier is an nn.Linear": isinstance(head, nn.Linear),
         "shape of its weight": list(head.weight.shape),
         "has a bias": head.bias is not None,
-        "the backbone's tensors are among the parameters": any(p is backbone.embed.weight for p in model.parameters()),
-        "number of parameters": sum(p.numel() for p in model.parameters()),
+        "number of parameters": count,
+        "a weight of the backbone, after all of the module's were halved": task.backbone.mix[0].weight,
     }
 
 
@@ -70,8 +98,9 @@ def has_a_linear_head(code, rng):
 )
 def logits_come_from_the_mean_of_real_tokens(code, rng):
     """The logits are the head's output on the mean of the hidden states where the mask is 1."""
-    model = classifier(code, rng)
-    return {"logits": model(ids(rng, 3, 5), masked(5, 2, 4))}
+    task = Task(code, rng)
+    lengths = shuffled(rng, [5, 2, whole(rng, 3, 4)])
+    return {"logits": task.with_drawn_head()(task.ids(3, 5), masked(*lengths))}
 
 
 @check(
@@ -85,14 +114,13 @@ def logits_come_from_the_mean_of_real_tokens(code, rng):
 )
 def padding_changes_nothing(code, rng):
     """More padding, other ids in the padding, or padding on the left leave the logits as they are."""
-    model = classifier(code, rng)
-    text = ids(rng, 1, 3)
-    alone = model(text, masked(3)).detach()
-    right = torch.cat([text, ids(rng, 1, 4)], dim=1)
-    left = torch.cat([ids(rng, 1, 4), text], dim=1)
+    task, length = Task(code, rng), whole(rng, 3, 5)
+    model, ids = task.with_drawn_head(), task.ids(1, length + 4)
+    text, padding = ids[:, :length], ids[:, length:]
     return {
-        "change of the logits by padding on the right": model(right, masked(3, width=7)) - alone,
-        "change of the logits by padding on the left": model(left, masked(3, width=7, left=True)) - alone,
+        "logits of a text alone": model(text, masked(length)),
+        "with padding on the right": model(torch.cat([text, padding], dim=1), masked(length, width=length + 4)),
+        "with padding on the left": model(torch.cat([padding, text], dim=1), masked(length, width=length + 4, left=4)),
     }
 
 
@@ -106,15 +134,25 @@ def padding_changes_nothing(code, rng):
     ),
 )
 def a_row_of_padding_gives_no_nan(code, rng):
-    """A row that is all padding gives finite logits and gradients and leaves the other rows as they are."""
-    model = classifier(code, rng)
-    tokens = ids(rng, 2, 4)
-    logits = model(tokens, masked(3, 0, width=4))
-    logits.sum().backward()
+    """A row that is all padding gives finite logits and gradients and leaves the other rows, and their gradients, as they are."""
+    task = Task(code, rng)
+    model, ids, weights = task.with_drawn_head(), task.ids(3, 4), rand(rng, 3, task.classes).float()
+    lengths = shuffled(rng, [3, 0, 2])
+    mask, real = masked(*lengths, width=4), torch.tensor(lengths) > 0
+    logits = model(ids, mask)
+    if not logits.isfinite().all():
+        return {"all logits are finite": False}
+    (logits * weights).sum().backward()
+    if not all(p.grad is None or p.grad.isfinite().all() for p in model.parameters()):
+        return {"all logits are finite": True, "all gradients are finite": False}
+    model.zero_grad()
+    (model(ids, mask) * weights)[real].sum().backward()
     return {
-        "all logits are finite": bool(logits.isfinite().all()),
-        "all gradients are finite": all(p.grad is None or bool(p.grad.isfinite().all()) for p in model.parameters()),
-        "logits of the other row": logits[0],
+        "all logits are finite": True,
+        "all gradients are finite": True,
+        "logits of the other rows": logits[real],
+        "gradient of the head from the other rows": grad_of(model.classifier.weight),
+        "gradient of the backbone from the other rows": grad_of(task.backbone.mix[0].weight),
     }
 
 
@@ -128,18 +166,15 @@ def a_row_of_padding_gives_no_nan(code, rng):
     ),
 )
 def the_backbone_sees_the_mask(code, rng):
-    """The backbone gets the ids and the mask as they were given."""
-    model = classifier(code, rng)
-    seen = {}
-
-    class Spy(Backbone):
-        def forward(self, input_ids, attention_mask):
-            seen.update(ids=input_ids, mask=attention_mask)
-            return super().forward(input_ids, attention_mask)
-
-    model = code.SequenceClassifier(Spy(rng), WIDTH, 3).double()
-    model(torch.arange(10).view(2, 5), masked(5, 2))
-    return seen
+    """The backbone gets the ids and the mask, so what it makes of a real token does not depend on the padding around it."""
+    task = Task(code, rng)
+    left, right, length = whole(rng, 1, 3), whole(rng, 1, 3), whole(rng, 2, 4)
+    width = left + length + right
+    return {
+        "logits of a text between padding": task.with_drawn_head()(
+            task.ids(2, width), masked(length, length - 1, width=width, left=left)
+        )
+    }
 
 
 @check(
@@ -153,12 +188,14 @@ def the_backbone_sees_the_mask(code, rng):
 )
 def gradients_reach_head_and_backbone(code, rng):
     """Head and backbone get the gradients of the formula; a backbone that was trainable stays so."""
-    model = classifier(code, rng)
-    (model(ids(rng, 3, 5), masked(5, 2, 4)) * rand(rng, 3, 3)).sum().backward()
+    task = Task(code, rng)
+    model, lengths = task.with_drawn_head(), shuffled(rng, [5, 2, 4])
+    (model(task.ids(3, 5), masked(*lengths)) * rand(rng, 3, task.classes)).sum().backward()
     return {
         "parameters that are frozen": sum(not p.requires_grad for p in model.parameters()),
         "gradient of the head": grad_of(model.classifier.weight),
-        "gradient of the backbone": grad_of(next(p for p in model.parameters() if p.shape == (VOCAB, WIDTH))),
+        "gradient of the backbone's embedding": grad_of(task.backbone.get_submodule(task.backbone.name).weight),
+        "gradient of the backbone's layer": grad_of(task.backbone.mix[0].weight),
     }
 
 
@@ -172,9 +209,11 @@ def gradients_reach_head_and_backbone(code, rng):
     ),
 )
 def works_on_one_text(code, rng):
-    """One text, one token and two classes give logits of shape (1, 2)."""
-    model = classifier(code, rng, classes=2)
+    """One text, one token, one class: each may be, and the logits always are of shape (texts, classes)."""
+    few, one = Task(code, rng, classes=2), Task(code, rng, classes=1)
+    length = whole(rng, 2, 4)
     return {
-        "logits for one token": model(ids(rng, 1, 1), masked(1)),
-        "logits for three tokens": model(ids(rng, 1, 3), masked(3)),
+        "one token, two classes": few.with_drawn_head()(few.ids(1, 1), masked(1)),
+        "several tokens, two classes": few.model(few.ids(1, length), masked(length)),
+        "several texts, one class": one.with_drawn_head()(one.ids(2, length), masked(length, length - 1)),
     }

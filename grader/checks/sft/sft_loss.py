@@ -2,22 +2,32 @@
 
 import torch
 
-from grader.checks import grad_of, rand
-from grader.checks.sft.material import IGNORE, VOCAB, check
+from grader.checks import check, grad_of, rand, tried, whole
+from grader.checks.sft.material import IGNORE
 
 
-def logits_and_labels(rng, rows=3, tokens=6):
-    """Random logits, and labels with gaps: prompts, padding, and one row that is scored from its start."""
-    logits = rand(rng, rows, tokens, VOCAB).requires_grad_()
-    labels = torch.randint(0, VOCAB, (rows, tokens), generator=rng)
-    labels[1, :3] = IGNORE
+def logits_and_labels(rng):
+    """Drawn logits, and labels with gaps, in a drawn order of rows.
+
+    One row is scored from its start, one has a prompt, one two turns. The id 0 is a label like others.
+    """
+    rows, tokens, vocabulary = whole(rng, 4, 6), whole(rng, 6, 9), whole(rng, 10, 16)
+    logits = 2 * rand(rng, rows, tokens, vocabulary)
+    labels = torch.randint(0, vocabulary, (rows, tokens), generator=rng)
+    labels[0, 1:3] = 0
+    labels[1, : whole(rng, 2, 4)] = IGNORE
     labels[2, 1] = labels[2, 4:] = IGNORE
-    return logits, labels
+    return logits.requires_grad_(), labels[torch.randperm(rows, generator=rng)]
+
+
+def number(loss: torch.Tensor) -> torch.Tensor:
+    """The loss without its graph. Its dtype is free, as long as it is exact enough."""
+    return torch.as_tensor(loss).detach().double()
 
 
 @check(
     "sft_loss",
-    3,
+    2,
     (
         "Which label does the model predict at position t? It has seen t already.",
         "logits[:, t] belong to labels[:, t + 1]: drop the last logits and the first label.",
@@ -26,8 +36,7 @@ def logits_and_labels(rng, rows=3, tokens=6):
 )
 def position_t_predicts_the_next_label(code, rng):
     """The loss is the mean cross-entropy of logits at t against the labels at t + 1, over labels that are not -100."""
-    logits, labels = logits_and_labels(rng)
-    return {"loss": code.sft_loss(logits, labels)}
+    return {f"loss of batch {n}": number(code.sft_loss(*logits_and_labels(rng))) for n in (1, 2)}
 
 
 @check(
@@ -57,17 +66,49 @@ def gradient_reaches_scored_positions_alone(code, rng):
 )
 def no_label_gives_zero_with_a_graph(code, rng):
     """With no label left the loss is 0, backward() works, and the gradients are zeros; a first label alone does not count."""
-    seen = {}
-    for what, place in {"all ignored": None, "only the first label left": 0}.items():
-        logits = rand(rng, 2, 4, VOCAB).requires_grad_()
-        labels = torch.full((2, 4), IGNORE)
-        if place is not None:
-            labels[:, place] = 5
+    logits, labels = logits_and_labels(rng)
+    labels[whole(rng, 0, len(labels) - 1)] = IGNORE
+    first_alone = labels.clone()
+    first_alone[:, 1:] = IGNORE
+
+    def loss_and_gradient(logits, labels):
+        logits = logits.detach().clone().requires_grad_()
         loss = code.sft_loss(logits, labels)
         loss.backward()
-        seen[what] = {"loss": loss, "gradient": grad_of(logits)}
-    one_token = rand(rng, 2, 1, VOCAB).requires_grad_()
-    seen["texts of one token"] = {"loss": code.sft_loss(one_token, torch.full((2, 1), 5))}
+        return {"loss": number(loss), "gradient": grad_of(logits)}
+
+    return tried(
+        rng,
+        **{
+            "all ignored": lambda: loss_and_gradient(logits, torch.full_like(labels, IGNORE)),
+            "only first labels left": lambda: loss_and_gradient(logits, first_alone),
+            "texts of one token": lambda: loss_and_gradient(logits[:, :1], labels[:, :1]),
+            "all ignored, with logits that have no sum in float16": lambda: loss_and_gradient(
+                (9000 + logits).half(), torch.full_like(labels, IGNORE)
+            ),
+            "a row without labels": lambda: loss_and_gradient(logits, labels),
+        },
+    )
+
+
+@check(
+    "sft_loss",
+    1,
+    (
+        "How many digits has a bfloat16? Three, at best.",
+        "Make the logits float32 before the logarithm and the sum, whatever they came in.",
+        "logits = logits.float()",
+    ),
+)
+def half_precision_is_computed_in_float32(code, rng):
+    """Logits in bfloat16 or float16 give the loss that float32 gives for the same numbers."""
+    seen = {}
+    for dtype in (torch.bfloat16, torch.float16):
+        logits, labels = logits_and_labels(rng)
+        logits = logits.detach().to(dtype)
+        loss, exact = number(code.sft_loss(logits, labels)), number(code.sft_loss(logits.float(), labels))
+        as_exact = bool((loss - exact).abs() <= 1e-5 * exact.abs())
+        seen[f"loss of {dtype} logits"] = loss if as_exact else "another one than of the same numbers in float32"
     return seen
 
 
@@ -83,13 +124,13 @@ def no_label_gives_zero_with_a_graph(code, rng):
 def loss_changes_nothing(code, rng):
     """Logits and labels are as they were, and a second call gives the same."""
     logits, labels = logits_and_labels(rng)
-    kept = logits.detach().clone(), labels.clone()
+    logits = logits.detach().clone()
     first, second = code.sft_loss(logits, labels), code.sft_loss(logits, labels)
     return {
-        "logits unchanged": torch.equal(logits, kept[0]),
-        "labels unchanged": torch.equal(labels, kept[1]),
-        "first loss": first,
-        "second loss": second,
+        "first loss": number(first),
+        "labels afterwards": labels,
+        "logits afterwards": logits,
+        "second loss": number(second),
     }
 
 
@@ -103,9 +144,12 @@ def loss_changes_nothing(code, rng):
     ),
 )
 def large_logits_do_not_overflow(code, rng):
-    """Logits of ±1000 give a finite loss."""
+    """Logits of ±1000 give the right loss, which is finite."""
     logits, labels = logits_and_labels(rng)
-    return {"loss in float32": code.sft_loss(1000 * logits.detach().float(), labels)}
+    large = (1000 * logits.detach()).float().requires_grad_()
+    loss = code.sft_loss(large, labels)
+    loss.backward()
+    return {"loss": number(loss), "gradient": grad_of(large)}
 
 
 @check(
@@ -122,8 +166,8 @@ def takes_tensors_of_any_layout(code, rng):
     logits, labels = logits_and_labels(rng)
     scattered = logits.detach().transpose(0, 1).contiguous().transpose(0, 1)
     columns = labels.T.contiguous().T
-    one = torch.tensor([[IGNORE, IGNORE, 4]])
+    one = torch.tensor([[IGNORE, IGNORE, whole(rng, 1, 9)]])
     return {
-        "loss of scattered tensors": code.sft_loss(scattered, columns),
-        "loss of one token": code.sft_loss(rand(rng, 1, 3, VOCAB), one),
+        "loss of scattered tensors": number(code.sft_loss(scattered, columns)),
+        "loss of one token": number(code.sft_loss(logits.detach()[:1, :3], one)),
     }

@@ -1,24 +1,36 @@
-"""The checks of `train_step`."""
+"""The checks of `train_step`.
+
+Most look at the weights after an update by plain gradient descent, which show the gradient as it was: its size, what it was
+divided by, and whether it was clipped.
+"""
+
+import copy
 
 import torch
 
-from grader.checks import rand, refusal
+from grader.checks import a_float, check, rand, refusal, some, tried, whole
 from grader.checks.sft.material import (
-    VOCAB,
-    WIDTH,
-    Toy,
-    batch,
-    check,
-    in_eval_mode,
+    LanguageModel,
+    drawn_batch,
+    freeze_some,
+    in_drawn_modes,
+    micro_batches,
+    modes,
     moved,
-    unequal,
-    unlabelled,
     weights,
+    with_large_gradients,
+    without_labels,
 )
 
 
-def sgd(model, lr=0.5, **options):
-    return torch.optim.SGD(model.parameters(), lr=lr, **options)
+def sgd(rng, model, **options) -> torch.optim.SGD:
+    """Plain gradient descent over all parameters, with a drawn learning rate."""
+    return torch.optim.SGD(model.parameters(), lr=whole(rng, 3, 6) / 10, **options)
+
+
+def with_old_gradients(rng, model) -> None:
+    for parameter in model.parameters():
+        parameter.grad = rand(rng, *parameter.shape)
 
 
 @check(
@@ -32,8 +44,9 @@ def sgd(model, lr=0.5, **options):
 )
 def one_batch_makes_one_update(code, rng):
     """With one batch the update is that of gradient descent on its loss."""
-    model = Toy(rng)
-    code.train_step(model, [batch(rng, (2, 3), (1, 5))], sgd(model), max_grad_norm=None)
+    model = LanguageModel(rng)
+    batch = drawn_batch(rng, model.vocabulary, (2, whole(rng, 2, 5)), (0, 3), (1, whole(rng, 1, 4), 2, 1))
+    code.train_step(model, [batch], sgd(rng, model), max_grad_norm=None)
     return {"weights": weights(model)}
 
 
@@ -47,9 +60,9 @@ def one_batch_makes_one_update(code, rng):
     ),
 )
 def unequal_micro_batches_equal_one_batch(code, rng):
-    """Micro-batches with 12, 1 and 4 target tokens give the update of one batch with all 17."""
-    model = Toy(rng)
-    code.train_step(model, unequal(rng), sgd(model), max_grad_norm=None)
+    """Micro-batches with many, few and one target tokens give the update of one batch that holds them all."""
+    model = LanguageModel(rng)
+    code.train_step(model, micro_batches(rng, model.vocabulary), sgd(rng, model), max_grad_norm=None)
     return {"weights": weights(model)}
 
 
@@ -63,10 +76,13 @@ def unequal_micro_batches_equal_one_batch(code, rng):
     ),
 )
 def returns_the_mean_loss_per_token(code, rng):
-    """The result is the mean loss per target token of the whole list, as a float."""
-    model = Toy(rng)
-    loss = code.train_step(model, unequal(rng), sgd(model), max_grad_norm=0.5)
-    return {"loss": loss, "kind": type(loss).__name__}
+    """The result is the mean loss per target token of the whole list, before the update, as a float."""
+    model = LanguageModel(rng)
+    optimizer = sgd(rng, model)
+    losses = [
+        code.train_step(model, micro_batches(rng, model.vocabulary), optimizer, max_grad_norm=0.5) for _ in range(2)
+    ]
+    return {"loss of the first call": a_float(losses[0]), "of the second": a_float(losses[1])}
 
 
 @check(
@@ -80,13 +96,14 @@ def returns_the_mean_loss_per_token(code, rng):
 )
 def old_gradients_are_cleared(code, rng):
     """Gradients that were there before play no role, nor do those of the step before."""
-    model = Toy(rng)
-    for parameter in model.parameters():
-        parameter.grad = rand(rng, *parameter.shape)
-    optimizer = sgd(model, 0.1)
-    for part in unequal(rng):
+    model = LanguageModel(rng)
+    with_old_gradients(rng, model)
+    optimizer = sgd(rng, model)
+    seen = {}
+    for number, part in enumerate(micro_batches(rng, model.vocabulary), start=1):
         code.train_step(model, [part], optimizer, max_grad_norm=None)
-    return {"weights after three steps": weights(model)}
+        seen[f"weights after step {number}"] = weights(model)
+    return seen
 
 
 @check(
@@ -99,16 +116,15 @@ def old_gradients_are_cleared(code, rng):
     ),
 )
 def trains_in_train_mode(code, rng):
-    """The model is in train mode at each forward pass and afterwards, although it came in eval mode."""
-    model, mixed = Toy(rng).eval(), Toy(rng).train()
-    mixed.norm.eval()
-    code.train_step(model, unequal(rng), sgd(model))
-    code.train_step(mixed, unequal(rng), sgd(mixed))
-    return {
-        "modes in the calls": {call["training"] for call in model.calls},
-        "modules in eval mode afterwards": in_eval_mode(model),
-        "in eval mode afterwards, where one part was before": in_eval_mode(mixed),
-    }
+    """Every module is in train mode in the forward passes and afterwards, whatever its mode was before."""
+    seen = {}
+    for before in ("eval mode", "train mode, and some of its parts in eval mode,"):
+        model = LanguageModel(rng).eval()
+        if before != "eval mode":
+            in_drawn_modes(rng, model).training = True
+        code.train_step(model, micro_batches(rng, model.vocabulary), sgd(rng, model), max_grad_norm=None)
+        seen[f"in {before} before"] = {"modes afterwards": modes(model), "weights": weights(model)}
+    return seen
 
 
 @check(
@@ -122,51 +138,52 @@ def trains_in_train_mode(code, rng):
 )
 def clips_the_total_norm(code, rng):
     """The norm of all gradients of the whole list together is cut to max_grad_norm before the update."""
-    model = Toy(rng)
-    before = weights(model)
-    code.train_step(model, unequal(rng), sgd(model, 1.0), max_grad_norm=0.25)
-    after = weights(model)
-    return {"update": {name: before[name] - after[name] for name in before}}
+    model = with_large_gradients(rng)
+    limit = whole(rng, 4, 9) / 10
+    code.train_step(model, micro_batches(rng, model.vocabulary), sgd(rng, model), max_grad_norm=limit)
+    return {"weights": weights(model)}
 
 
 @check(
     "train_step",
     1,
     (
-        "When must clipping leave the gradients alone?",
-        "None means no clipping, and a norm below the limit stays as it is. The default limit is 1.",
+        "When must clipping leave the gradients alone? And what is left of them at a limit of 0?",
+        "None means no clipping, and a norm below the limit stays as it is. 0.0 is a limit like any other. The default is 1.",
         "if max_grad_norm is not None: nn.utils.clip_grad_norm_(...)",
     ),
 )
 def clips_only_when_it_should(code, rng):
-    """None does not clip, a norm below the limit is not scaled up, and the default limit is 1.0."""
-    model = Toy(rng)
-    start = weights(model)
-    parts = unequal(rng)
-    seen = {}
-    for name, options in {
-        "None": {"max_grad_norm": None},
-        "a high limit": {"max_grad_norm": 1e6},
-        "default": {},
-    }.items():
-        model.load_state_dict(start)
-        with torch.no_grad():
-            model.head.weight *= 8  # large gradients
-            held = weights(model)
-        code.train_step(model, parts, sgd(model, 1.0), **options)
-        seen[name] = {key: held[key] - value for key, value in weights(model).items()}
-    return seen
+    """None does not clip, a norm below the limit is not scaled up, the default limit is 1.0, and a limit of 0.0 leaves no gradient."""
+    given = with_large_gradients(rng)
+    parts = micro_batches(rng, given.vocabulary)
+
+    def weights_after(**options):
+        model = copy.deepcopy(given)
+        optimizer = torch.optim.SGD(
+            model.parameters(), lr=0.5, weight_decay=0.2
+        )  # a decay acts without a gradient, too
+        code.train_step(model, parts, optimizer, **options)
+        return weights(model)
+
+    return tried(
+        rng,
+        **{
+            "weights with None": lambda: weights_after(max_grad_norm=None),
+            "with a high limit": lambda: weights_after(max_grad_norm=10.0 ** whole(rng, 4, 6)),
+            "with the default": lambda: weights_after(),
+            "with a limit of 0.0": lambda: weights_after(max_grad_norm=0.0),
+        },
+    )
 
 
-class Recorder(torch.optim.SGD):
-    """SGD that notes when it steps, and with which learning rate."""
+class Counting(torch.optim.SGD):
+    """SGD that counts its steps."""
 
-    def __init__(self, *args, **options):
-        self.events = []
-        super().__init__(*args, **options)
+    steps = 0
 
     def step(self, *args, **options):
-        self.events.append(f"optimizer, lr {self.param_groups[0]['lr']:g}")
+        self.steps += 1
         return super().step(*args, **options)
 
 
@@ -180,20 +197,19 @@ class Recorder(torch.optim.SGD):
     ),
 )
 def steps_the_optimizer_then_the_scheduler(code, rng):
-    """Each call steps the optimizer once, and after it the scheduler once."""
-    model = Toy(rng)
-    optimizer = Recorder(model.parameters(), lr=0.1)
-
-    class Scheduler(torch.optim.lr_scheduler.LambdaLR):
-        def step(self, *args):
-            optimizer.events.append("scheduler")
-            super().step(*args)
-
-    scheduler = Scheduler(optimizer, lambda k: 0.5**k)
-    optimizer.events.clear()  # a scheduler makes a first step of its own
-    for _ in range(2):
-        code.train_step(model, unequal(rng), optimizer, scheduler=scheduler)
-    return {"events": optimizer.events, "weights": weights(model)}
+    """Each call steps the optimizer once, and after it the scheduler once, if there is one."""
+    seen = {}
+    for name in ("with a scheduler", "without one"):
+        model = LanguageModel(rng)
+        optimizer, factor = sgd(rng, model), whole(rng, 3, 7) / 10
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda k, factor=factor: factor**k)
+        options = {"scheduler": scheduler} if name == "with a scheduler" else {}
+        rates = []
+        for _ in range(2):
+            code.train_step(model, micro_batches(rng, model.vocabulary)[:2], optimizer, **options)
+            rates.append(optimizer.param_groups[0]["lr"])
+        seen[name] = {"learning rate after each call": rates, "weights": weights(model)}
+    return seen
 
 
 @check(
@@ -207,16 +223,15 @@ def steps_the_optimizer_then_the_scheduler(code, rng):
 )
 def frozen_parameters_stay(code, rng):
     """Frozen parameters stay bit for bit, although the optimizer holds them and they have an old gradient."""
-    model = Toy(rng)
-    model.embed.weight.grad = rand(rng, VOCAB, WIDTH)
-    model.norm.bias.grad = rand(rng, WIDTH)
-    model.embed.requires_grad_(False)
-    model.norm.requires_grad_(False)
+    model = LanguageModel(rng)
+    with_old_gradients(rng, model)
+    frozen = freeze_some(rng, model)
     before = weights(model)
-    code.train_step(model, unequal(rng), sgd(model, weight_decay=0.1), max_grad_norm=None)
+    code.train_step(model, micro_batches(rng, model.vocabulary), sgd(rng, model, weight_decay=0.1), max_grad_norm=0.7)
     return {
-        "tensors that moved": moved(model, before),
+        "frozen tensors that moved": [name for name in moved(model, before) if name in frozen],
         "trainable afterwards": [name for name, parameter in model.named_parameters() if parameter.requires_grad],
+        "weights": weights(model),
     }
 
 
@@ -230,33 +245,34 @@ def frozen_parameters_stay(code, rng):
     ),
 )
 def refuses_a_list_without_labels(code, rng):
-    """A list without a label is a ValueError; weights, gradients, mode and schedule are as they were."""
-    seen = {}
-    for what, parts in {
-        "no label": [unlabelled(rng), unlabelled(rng)],
-        "an empty list": [],
-    }.items():
-        model = Toy(rng).eval()
-        for parameter in model.parameters():
-            parameter.grad = torch.ones_like(parameter)
-        before = weights(model)
-        optimizer = sgd(model)
+    """A list without a label is a ValueError; weights, gradients, modes and schedule are as they were. One label is enough."""
+
+    def trial(parts):
+        model = in_drawn_modes(rng, LanguageModel(rng))
+        with_old_gradients(rng, model)
+        optimizer = sgd(rng, model, weight_decay=0.2)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda k: 0.5**k)
+        micro = parts(model.vocabulary)
         error = refusal(
-            ValueError,
-            lambda m=model, p=parts, o=optimizer, s=scheduler: code.train_step(m, p, o, scheduler=s),
-            "micro_batches",
+            ValueError, lambda: code.train_step(model, micro, optimizer, scheduler=scheduler), "micro_batches"
         )
-        seen[what] = {
+        gradients = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+        return {
             "error": error,
-            "tensors that moved": moved(model, before),
-            "gradients are as before": all(
-                p.grad is not None and bool((p.grad == 1).all()) for p in model.parameters()
-            ),
-            "in train mode": model.training,
+            "weights": weights(model),
+            "gradients": gradients if error["raises"] == "ValueError" else "free",
+            "modes": modes(model),
             "learning rate": optimizer.param_groups[0]["lr"],
         }
-    return seen
+
+    return tried(
+        rng,
+        **{
+            "no label": lambda: trial(lambda size: [without_labels(rng, size) for _ in range(whole(rng, 1, 3))]),
+            "an empty list": lambda: trial(lambda size: []),
+            "one label": lambda: trial(lambda size: [without_labels(rng, size), drawn_batch(rng, size, (3, 1))]),
+        },
+    )
 
 
 @check(
@@ -270,9 +286,10 @@ def refuses_a_list_without_labels(code, rng):
 )
 def a_micro_batch_without_labels_adds_nothing(code, rng):
     """A micro-batch without labels among others changes neither the update nor the loss."""
-    model = Toy(rng)
-    first, second, third = unequal(rng)
-    loss = code.train_step(model, [first, unlabelled(rng), second, third], sgd(model), max_grad_norm=None)
+    model = LanguageModel(rng)
+    parts = micro_batches(rng, model.vocabulary)
+    parts.insert(whole(rng, 0, 3), without_labels(rng, model.vocabulary))
+    loss = code.train_step(model, parts, sgd(rng, model), max_grad_norm=None)
     return {"loss": loss, "weights": weights(model)}
 
 
@@ -286,15 +303,15 @@ def a_micro_batch_without_labels_adds_nothing(code, rng):
     ),
 )
 def several_micro_batches_make_one_update(code, rng):
-    """Three micro-batches make one update, also for an optimizer with momentum; inputs are as they were."""
-    model = Toy(rng)
-    optimizer = Recorder(model.parameters(), lr=0.2, momentum=0.9)
-    parts = unequal(rng)
-    kept = [{key: tensor.clone() for key, tensor in part.items()} for part in parts]
+    """A list of micro-batches makes one update, also for an optimizer with momentum; inputs are as they were."""
+    model = LanguageModel(rng)
+    optimizer = Counting(model.parameters(), lr=whole(rng, 1, 3) / 10, momentum=0.9)
+    parts = some(rng, whole(rng, 2, 3), micro_batches(rng, model.vocabulary))
+    kept = copy.deepcopy(parts)
     for _ in range(2):
         code.train_step(model, parts, optimizer, max_grad_norm=None)
     return {
-        "updates in two calls": len(optimizer.events),
+        "updates in two calls": optimizer.steps,
         "weights": weights(model),
         "batches unchanged": all(torch.equal(part[key], old[key]) for part, old in zip(parts, kept) for key in old),
     }

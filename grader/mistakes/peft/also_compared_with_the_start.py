@@ -5,6 +5,8 @@ A head deep in the model is then missed. The contract says: the name contains on
 
 
 def apply_bitfit(model, also=()):
+    if isinstance(also, str):
+        raise TypeError("also must be a list of strings")
     parameters = dict(model.named_parameters())
     biases = [name for name in parameters if name.rpartition(".")[2] == "bias"]
     if not biases:

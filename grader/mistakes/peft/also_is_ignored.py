@@ -5,6 +5,8 @@ A new classification head then stays at its random start, and only its bias lear
 
 
 def apply_bitfit(model, also=()):
+    if isinstance(also, str):
+        raise TypeError("also must be a list of strings")
     parameters = dict(model.named_parameters())
     biases = [name for name in parameters if name.rpartition(".")[2] == "bias"]
     if not biases:

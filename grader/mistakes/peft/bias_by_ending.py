@@ -5,6 +5,8 @@ unbias ends so, too. Compare the whole last part: name.rpartition('.')[2] == 'bi
 
 
 def apply_bitfit(model, also=()):
+    if isinstance(also, str):
+        raise TypeError("also must be a list of strings")
     parameters = dict(model.named_parameters())
     biases = [name for name in parameters if name.endswith("bias")]
     if not biases:

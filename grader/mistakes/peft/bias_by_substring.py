@@ -5,6 +5,8 @@ bias_gate.weight and unbias are caught, too. Compare the last part of the qualif
 
 
 def apply_bitfit(model, also=()):
+    if isinstance(also, str):
+        raise TypeError("also must be a list of strings")
     parameters = dict(model.named_parameters())
     biases = [name for name in parameters if "bias" in name]
     if not biases:

@@ -5,6 +5,8 @@ The biases of the norms are biases, too: BitFit trains every parameter whose las
 
 
 def apply_bitfit(model, also=()):
+    if isinstance(also, str):
+        raise TypeError("also must be a list of strings")
     parameters = dict(model.named_parameters())
     biases = [name for name in parameters if name.rpartition(".")[2] == "bias" and "norm" not in name]
     if not biases:

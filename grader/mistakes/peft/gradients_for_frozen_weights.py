@@ -6,6 +6,8 @@ ones.
 
 
 def training_memory(total, trainable, *, weight_bytes=2, grad_bytes=2, optimizer_bytes=12):
+    if not 0 <= trainable <= total:
+        raise ValueError(f"trainable must lie between 0 and total={total}")
     bill = {
         "weights": total * weight_bytes,
         "gradients": total * grad_bytes,

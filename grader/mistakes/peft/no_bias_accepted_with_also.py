@@ -5,6 +5,8 @@ Training the head alone is linear probing, not BitFit. The contract raises a Val
 
 
 def apply_bitfit(model, also=()):
+    if isinstance(also, str):
+        raise TypeError("also must be a list of strings")
     parameters = dict(model.named_parameters())
     biases = [name for name in parameters if name.rpartition(".")[2] == "bias"]
     if not biases and not also:

@@ -1,8 +1,9 @@
-"""The prompt starts as random numbers.
+"""The prompt does not start from embeddings of real tokens.
 
-The contract starts each vector from the embedding of a real token. Lester et al. find that such a start works
-better than random numbers.
+Random numbers, a token with noise added, or an average of some tokens are nothing that the model has seen.
+Each row is the copy of one row of the embedding. Lester et al. find that such a start works better.
 """
+# Shows in: starts_from_real_tokens
 
 
 class PromptTuning(PromptTuning):

@@ -5,6 +5,8 @@ It is the largest of the three parts in a full fine-tuning. Add up all of them.
 
 
 def training_memory(total, trainable, *, weight_bytes=2, grad_bytes=2, optimizer_bytes=12):
+    if not 0 <= trainable <= total:
+        raise ValueError(f"trainable must lie between 0 and total={total}")
     bill = {
         "weights": total * weight_bytes,
         "gradients": trainable * grad_bytes,

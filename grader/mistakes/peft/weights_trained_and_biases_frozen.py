@@ -6,6 +6,8 @@ trains the biases and freezes the rest.
 
 
 def apply_bitfit(model, also=()):
+    if isinstance(also, str):
+        raise TypeError("also must be a list of strings")
     if not any(name.rpartition(".")[2] == "bias" for name, _ in model.named_parameters()):
         raise ValueError("model has no bias")
     trained = []

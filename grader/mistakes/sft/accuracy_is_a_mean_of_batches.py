@@ -6,7 +6,7 @@ A short last batch then counts as much as a full one. Add up right tokens and sc
 
 def evaluate(model, batches):
     loss, right, total = 0.0, 0, 0
-    was_training = model.training
+    modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
         with torch.no_grad():
@@ -17,7 +17,8 @@ def evaluate(model, batches):
                 right += (logits[:, :-1].argmax(dim=-1) == batch["labels"][:, 1:]).sum().item() / max(1, tokens)
                 total += tokens
     finally:
-        model.train(was_training)
+        for module, mode in modes.items():
+            module.training = mode
     if total == 0:
         raise ValueError("batches hold no label to evaluate: all are IGNORE_INDEX")
     return {"loss": loss / total, "token_accuracy": right / len(batches)}

@@ -6,7 +6,7 @@ No logit equals -100, so prompt and padding always count as wrong. Divide by the
 
 def evaluate(model, batches):
     loss, right, total, positions = 0.0, 0, 0, 0
-    was_training = model.training
+    modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
         with torch.no_grad():
@@ -18,7 +18,8 @@ def evaluate(model, batches):
                 total += tokens
                 positions += batch["labels"][:, 1:].numel()
     finally:
-        model.train(was_training)
+        for module, mode in modes.items():
+            module.training = mode
     if total == 0:
         raise ValueError("batches hold no label to evaluate: all are IGNORE_INDEX")
     return {"loss": loss / total, "token_accuracy": right / positions}

@@ -6,6 +6,7 @@ labels[:, 1:] != -100.
 
 
 def sft_loss(logits, labels):
+    logits = logits.float()
     target = labels[:, 1:].flatten()
     total = F.cross_entropy(logits[:, :-1].flatten(0, 1), target, ignore_index=IGNORE_INDEX, reduction="sum")
     return total / (labels != IGNORE_INDEX).sum().clamp(min=1)

@@ -7,7 +7,7 @@ Use with torch.no_grad().
 
 def evaluate(model, batches):
     loss, right, total = 0.0, 0, 0
-    was_training = model.training
+    modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
         torch.set_grad_enabled(False)
@@ -19,7 +19,8 @@ def evaluate(model, batches):
                 right += (logits[:, :-1].argmax(dim=-1) == batch["labels"][:, 1:]).sum().item()
                 total += tokens
     finally:
-        model.train(was_training)
+        for module, mode in modes.items():
+            module.training = mode
     if total == 0:
         raise ValueError("batches hold no label to evaluate: all are IGNORE_INDEX")
     return {"loss": loss / total, "token_accuracy": right / total}

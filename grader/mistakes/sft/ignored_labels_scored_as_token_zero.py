@@ -6,4 +6,5 @@ work.
 
 
 def sft_loss(logits, labels):
+    logits = logits.float()
     return F.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].clamp(min=0).flatten())

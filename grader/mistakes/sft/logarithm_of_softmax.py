@@ -6,6 +6,7 @@ subtracts the largest logit first.
 
 
 def sft_loss(logits, labels):
+    logits = logits.float()
     target = labels[:, 1:]
     scored = target != IGNORE_INDEX
     probabilities = torch.softmax(logits[:, :-1], dim=-1)

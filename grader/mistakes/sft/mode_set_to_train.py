@@ -1,13 +1,13 @@
 """The model is always put into train mode at the end.
 
-A model that came in eval mode is in use: its answers become random. Remember model.training and give that
-back.
+A model that came in eval mode is in use: its answers become random. Remember the mode of each module, and
+give that back.
 """
+# Shows in: mode_is_restored
 
 
 def evaluate(model, batches):
     loss, right, total = 0.0, 0, 0
-    was_training = model.training
     model.eval()
     try:
         with torch.no_grad():

@@ -6,4 +6,5 @@ a sum by max(count, 1).
 
 
 def sft_loss(logits, labels):
+    logits = logits.float()
     return F.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=IGNORE_INDEX)

@@ -7,7 +7,7 @@ batches.
 
 def evaluate(model, batches):
     loss, right, total = 0.0, 0, 0
-    was_training = model.training
+    modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
         with torch.no_grad():
@@ -18,7 +18,8 @@ def evaluate(model, batches):
                 right += (logits[:, :-1].argmax(dim=-1) == batch["labels"][:, 1:]).sum().item()
                 total += tokens
     finally:
-        model.train(was_training)
+        for module, mode in modes.items():
+            module.training = mode
     if total == 0:
         return {"loss": 0.0, "token_accuracy": 0.0}
     return {"loss": loss / total, "token_accuracy": right / total}

@@ -6,6 +6,7 @@ becomes tiny. Give it the logits.
 
 
 def sft_loss(logits, labels):
+    logits = logits.float()
     target = labels[:, 1:]
     predicted = logits[:, :-1].softmax(dim=-1).flatten(0, 1)
     total = F.cross_entropy(predicted, target.flatten(), ignore_index=IGNORE_INDEX, reduction="sum")

@@ -7,6 +7,7 @@ copy if they must.
 
 
 def sft_loss(logits, labels):
+    logits = logits.float()
     target = labels[:, 1:]
     total = F.cross_entropy(logits[:, :-1].view(-1, logits.shape[-1]), target.view(-1), reduction="sum")
     return total / (target != IGNORE_INDEX).sum().clamp(min=1)

@@ -6,6 +6,7 @@ has a graph.
 
 
 def sft_loss(logits, labels):
+    logits = logits.float()
     if (labels[:, 1:] == IGNORE_INDEX).all():
         return torch.tensor(0.0)
     return F.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=IGNORE_INDEX)

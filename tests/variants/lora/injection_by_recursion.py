@@ -10,6 +10,8 @@ def _walk(parent, prefix=""):
 
 
 def inject_lora(model, target_modules, rank, alpha, dropout=0.0):
+    if isinstance(target_modules, (str, bytes)):
+        raise TypeError("target_modules: give a list of names, not one name")
     wanted = set(target_modules)
     places = [place for place in _walk(model) if isinstance(place[3], (nn.Linear, LoRALinear))]
     found = [place for place in places if place[1] in wanted]

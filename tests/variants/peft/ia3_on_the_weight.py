@@ -14,7 +14,7 @@ class IA3Linear(nn.Module):
 
     def _scaled(self):
         weight = torch.diag(self.ia3.to(self.inner.weight.dtype)) @ self.inner.weight
-        return weight, None if self.inner.bias is None else self.inner.bias * self.ia3
+        return weight, None if self.inner.bias is None else (self.inner.bias * self.ia3).to(weight.dtype)
 
     def forward(self, x):
         return F.linear(x, *self._scaled())

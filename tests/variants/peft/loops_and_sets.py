@@ -25,6 +25,8 @@ def count_parameters(model):
 
 
 def apply_bitfit(model, also=()):
+    if isinstance(also, (str, bytes)):
+        raise TypeError(f"also: {also!r} is one string, a list of strings is needed")
     chosen, any_bias = [], False
     for name, parameter in model.named_parameters():
         is_bias = name.split(".")[-1] == "bias"
@@ -55,7 +57,11 @@ def load_adapter(model, state):
 
 
 def training_memory(total, trainable, *, weight_bytes=2, grad_bytes=2, optimizer_bytes=12):
+    if trainable < 0:
+        raise ValueError(f"trainable={trainable} is negative; total={total}")
     frozen = total - trainable
+    if frozen < 0:
+        raise ValueError(f"trainable={trainable} is more than total={total}")
     whole = frozen * weight_bytes + trainable * (weight_bytes + grad_bytes + optimizer_bytes)
     return dict(
         total=whole,

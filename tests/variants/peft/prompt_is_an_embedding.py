@@ -4,11 +4,13 @@
 class PromptTuning(nn.Module):
     def __init__(self, model, num_virtual_tokens):
         super().__init__()
+        if num_virtual_tokens <= 0:
+            raise ValueError("num_virtual_tokens must be positive")
         self.base_model = model
         for parameter in self.base_model.parameters():
             parameter.requires_grad_(False)
         table = model.get_input_embeddings()
-        ids = torch.randperm(table.num_embeddings)[:num_virtual_tokens]
+        ids = torch.randint(0, table.num_embeddings, [num_virtual_tokens])
         self.prompt = nn.Embedding(num_virtual_tokens, table.embedding_dim).to(table.weight.dtype)
         self.prompt.weight = nn.Parameter(table.weight.data[ids].clone())
 

@@ -4,8 +4,11 @@
 class PromptTuning(nn.Module):
     def __init__(self, model, num_virtual_tokens):
         super().__init__()
+        if num_virtual_tokens not in range(1, 10**6):
+            raise ValueError(f"num_virtual_tokens={num_virtual_tokens} is not possible, 1 is the least")
         self.model = model.requires_grad_(False)
-        rows = [self.model.get_input_embeddings().weight[i].detach() for i in range(num_virtual_tokens)]
+        table = model.get_input_embeddings().weight.detach()
+        rows = [table[i % len(table)] for i in range(num_virtual_tokens)]
         self.soft = nn.Parameter(torch.stack(rows)[None])
 
     def forward(self, input_ids, attention_mask):

@@ -15,6 +15,8 @@ class Followed(nn.Module):
 class Adapter(nn.Module):
     def __init__(self, hidden_size, bottleneck):
         super().__init__()
+        if bottleneck <= 0:
+            raise ValueError(f"bottleneck={bottleneck}, but it has to be positive")
         self.up = nn.Linear(bottleneck, hidden_size)
         self.down = nn.Linear(hidden_size, bottleneck)
         with torch.no_grad():
@@ -28,12 +30,16 @@ class Adapter(nn.Module):
 
 
 def add_adapters(model, target_modules, bottleneck):
-    added, known = [], []
+    if isinstance(target_modules, str):
+        raise TypeError(f"target_modules must not be a string, but names: {target_modules!r}")
+    added, known, there = [], [], []
 
     def walk(parent, prefix):
         for key, child in list(parent.named_children()):
             known.append(prefix + key)
-            if key in target_modules:
+            if isinstance(child, Followed):
+                there.append(child.then)
+            elif key in target_modules:
                 setattr(parent, key, Followed(child, Adapter(child.out_features, bottleneck)))
                 added.append(prefix + key)
             else:
@@ -41,6 +47,8 @@ def add_adapters(model, target_modules, bottleneck):
 
     model.requires_grad_(False)
     walk(model, "")
+    for adapter in there:
+        adapter.requires_grad_(True)
     if not added:
         raise ValueError(f"found none of {target_modules}, only {known}")
     return added

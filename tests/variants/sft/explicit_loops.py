@@ -33,8 +33,8 @@ def collate(examples, *, pad_id):
 
 
 def sft_loss(logits, labels):
-    log_probabilities = torch.log_softmax(logits, dim=-1)
-    total, count = logits.sum() * 0 if logits.isfinite().all() else 0, 0
+    log_probabilities = torch.log_softmax(logits.float(), dim=-1)
+    total, count = logits.float().sum() * 0, 0
     for row in range(labels.shape[0]):
         for t in range(labels.shape[1] - 1):
             if labels[row, t + 1] != -100:
@@ -44,7 +44,8 @@ def sft_loss(logits, labels):
 
 
 def evaluate(model, batches):
-    mode, losses, hits = model.training, [], []
+    modules, losses, hits = list(model.modules()), [], []
+    modes = [module.training for module in modules]
     try:
         model.eval()
         for batch in batches:
@@ -57,7 +58,8 @@ def evaluate(model, batches):
                         losses.append(-torch.log_softmax(best[row, t], dim=-1)[label].item())
                         hits.append(float(best[row, t].argmax() == label))
     finally:
-        model.train(mode)
+        for module, mode in zip(modules, modes):  # from the outside in, so train() does no harm
+            module.train(mode)
     if not losses:
         raise ValueError("batches have nothing to predict")
     return {"token_accuracy": sum(hits) / len(hits), "loss": sum(losses) / len(losses)}

@@ -7,13 +7,14 @@ import numpy as np
 
 @contextmanager
 def evaluating(model):
-    before = model.training
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         with torch.no_grad():
             yield model
     finally:
-        model.train(before)
+        for module, mode in modes:
+            module.training = mode
 
 
 def targets(batch):

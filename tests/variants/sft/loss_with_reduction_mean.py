@@ -6,4 +6,4 @@ def sft_loss(logits, labels):
     shifted[:, :-1] = labels[:, 1:]
     if bool((shifted == -100).all()):
         return (logits * 0).sum()
-    return nn.CrossEntropyLoss()(logits.permute(0, 2, 1), shifted)
+    return nn.CrossEntropyLoss()(logits.permute(0, 2, 1).float(), shifted)

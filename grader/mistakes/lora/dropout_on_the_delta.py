@@ -1,0 +1,12 @@
+"""Dropout is applied to the matrix B A instead of the input.
+
+That is DropConnect: one mask of weights for all rows. The contract drops entries of the input: B A dropout(x).
+"""
+# Shows in: dropout_acts_on_the_input_of_the_update
+
+
+class LoRALinear(LoRALinear):
+    def forward(self, x):
+        if self.merged:
+            return self.base(x)
+        return self.base(x) + F.linear(x, self.dropout(self.delta_weight()))

@@ -1,0 +1,17 @@
+"""apply_bitfit returns nothing.
+
+The caller wants to see what trains: return the qualified names, in model order.
+"""
+
+
+def apply_bitfit(model, also=()):
+    if isinstance(also, str):
+        raise TypeError("also must be a list of strings")
+    parameters = dict(model.named_parameters())
+    biases = [name for name in parameters if name.rpartition(".")[2] == "bias"]
+    if not biases:
+        raise ValueError("model has no bias to train")
+    trained = [name for name in parameters if name in biases or any(part in name for part in also)]
+    freeze(model)
+    for name in trained:
+        parameters[name].requires_grad_(True)

@@ -1,0 +1,15 @@
+"""The copy is made with gradients on.
+
+PyTorch forbids to change in place a parameter that requires a gradient, for autograd would lose its way. Copy under torch.no_grad().
+"""
+
+
+def load_adapter(model, state):
+    own = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    problems = [f"missing {name}" for name in own if name not in state]
+    problems += [f"unexpected {name}" for name in state if name not in own]
+    problems += [f"wrong shape of {name}" for name in own if name in state and state[name].shape != own[name].shape]
+    if problems:
+        raise ValueError("; ".join(problems))
+    for name, parameter in own.items():
+        parameter.copy_(state[name])

@@ -1,0 +1,26 @@
+"""All hooks use the last adapter of the loop.
+
+A lambda looks its variables up when it runs, and by then the loop's variable holds the last adapter. Take the
+adapter from the module that the hook is called with: layer.adapter(output).
+"""
+# Shows in: every_adapter_gets_its_gradient
+
+
+def add_adapters(model, target_modules, bottleneck):
+    if isinstance(target_modules, str):
+        raise TypeError(f"target_modules must be a list of names, got the string {target_modules!r}")
+    modules = {name: module for name, module in model.named_modules() if hasattr(module, "out_features")}
+    targets = {name: module for name, module in modules.items() if name.rpartition(".")[2] in target_modules}
+    if not targets:
+        raise ValueError(f"nothing matches target_modules={target_modules}; the model has {', '.join(modules)}")
+    freeze(model)
+    added = []
+    for name, module in targets.items():
+        if not hasattr(module, "adapter"):
+            adapter = module.adapter = Adapter(module.out_features, bottleneck).to(module.weight)
+            module.register_forward_hook(lambda layer, inputs, output: adapter(output))  # noqa: B023
+            added.append(name)
+    for module in model.modules():
+        if isinstance(module, Adapter):
+            module.requires_grad_(True)
+    return added

@@ -1,0 +1,33 @@
+"""The branch reads the module's input instead of its output, where the widths allow it.
+
+That is a parallel adapter (He et al., arXiv 2110.04366). The contract's adapter follows the module: it reads
+and changes what the module returns.
+"""
+# Shows in: adapters_act_on_the_output
+
+
+def parallel(layer, inputs, output):
+    x = inputs[0]
+    if x.shape != output.shape:
+        return layer.adapter(output)
+    return output + layer.adapter(x) - x
+
+
+def add_adapters(model, target_modules, bottleneck):
+    if isinstance(target_modules, str):
+        raise TypeError(f"target_modules must be a list of names, got the string {target_modules!r}")
+    modules = {name: module for name, module in model.named_modules() if hasattr(module, "out_features")}
+    targets = {name: module for name, module in modules.items() if name.rpartition(".")[2] in target_modules}
+    if not targets:
+        raise ValueError(f"nothing matches target_modules={target_modules}; the model has {', '.join(modules)}")
+    freeze(model)
+    added = []
+    for name, module in targets.items():
+        if not hasattr(module, "adapter"):
+            module.adapter = Adapter(module.out_features, bottleneck).to(module.weight)
+            module.register_forward_hook(parallel)
+            added.append(name)
+    for module in model.modules():
+        if isinstance(module, Adapter):
+            module.requires_grad_(True)
+    return added

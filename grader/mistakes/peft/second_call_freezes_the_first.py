@@ -1,0 +1,23 @@
+"""A second call freezes the adapters of the first.
+
+freeze(model) finds the adapters that are in the model by now. After it, every Adapter in the model must
+require gradients again.
+"""
+# Shows in: a_second_call_adds_to_the_first
+
+
+def add_adapters(model, target_modules, bottleneck):
+    if isinstance(target_modules, str):
+        raise TypeError(f"target_modules must be a list of names, got the string {target_modules!r}")
+    modules = {name: module for name, module in model.named_modules() if hasattr(module, "out_features")}
+    targets = {name: module for name, module in modules.items() if name.rpartition(".")[2] in target_modules}
+    if not targets:
+        raise ValueError(f"nothing matches target_modules={target_modules}; the model has {', '.join(modules)}")
+    freeze(model)
+    added = []
+    for name, module in targets.items():
+        if not hasattr(module, "adapter"):
+            module.adapter = Adapter(module.out_features, bottleneck).to(module.weight)
+            module.register_forward_hook(lambda layer, inputs, output: layer.adapter(output))
+            added.append(name)
+    return added

@@ -1,0 +1,26 @@
+"""Only modules whose class is nn.Linear itself get an adapter.
+
+type(module) is nn.Linear leaves out its subclasses, as quantised layers are, and whatever else has
+out_features. The name decides: every listed module gets an adapter.
+"""
+# Shows in: targets_match_by_their_last_name_part
+
+
+def add_adapters(model, target_modules, bottleneck):
+    if isinstance(target_modules, str):
+        raise TypeError(f"target_modules must be a list of names, got the string {target_modules!r}")
+    modules = {name: module for name, module in model.named_modules() if type(module) is nn.Linear}
+    targets = {name: module for name, module in modules.items() if name.rpartition(".")[2] in target_modules}
+    if not targets:
+        raise ValueError(f"nothing matches target_modules={target_modules}; the model has {', '.join(modules)}")
+    freeze(model)
+    added = []
+    for name, module in targets.items():
+        if not hasattr(module, "adapter"):
+            module.adapter = Adapter(module.out_features, bottleneck).to(module.weight)
+            module.register_forward_hook(lambda layer, inputs, output: layer.adapter(output))
+            added.append(name)
+    for module in model.modules():
+        if isinstance(module, Adapter):
+            module.requires_grad_(True)
+    return added

@@ -1,0 +1,30 @@
+"""Only modules near the top of the model are found.
+
+In a real model q_proj lies at model.layers.0.self_attn.q_proj, five names deep. named_modules() walks to any
+depth; children() sees one level.
+"""
+# Shows in: targets_match_by_their_last_name_part
+
+
+def add_adapters(model, target_modules, bottleneck):
+    if isinstance(target_modules, str):
+        raise TypeError(f"target_modules must be a list of names, got the string {target_modules!r}")
+    modules = {
+        name: module
+        for name, module in model.named_modules()
+        if hasattr(module, "out_features") and name.count(".") < 3
+    }
+    targets = {name: module for name, module in modules.items() if name.rpartition(".")[2] in target_modules}
+    if not targets:
+        raise ValueError(f"nothing matches target_modules={target_modules}; the model has {', '.join(modules)}")
+    freeze(model)
+    added = []
+    for name, module in targets.items():
+        if not hasattr(module, "adapter"):
+            module.adapter = Adapter(module.out_features, bottleneck).to(module.weight)
+            module.register_forward_hook(lambda layer, inputs, output: layer.adapter(output))
+            added.append(name)
+    for module in model.modules():
+        if isinstance(module, Adapter):
+            module.requires_grad_(True)
+    return added

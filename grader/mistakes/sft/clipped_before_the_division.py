@@ -1,0 +1,30 @@
+"""The gradients of the sum are clipped, and only then divided by the number of tokens.
+
+The limit is for the gradient of the mean. A sum over many tokens has a norm far above it, so every update
+becomes max_grad_norm / tokens. Divide first, then clip.
+"""
+# Shows in: clips_the_total_norm
+
+
+def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):
+    total = sum(_count(batch["labels"]).item() for batch in micro_batches)
+    if total == 0:
+        raise ValueError("micro_batches hold no label to learn from: all are IGNORE_INDEX")
+    model.train()
+    optimizer.zero_grad()
+    mean_loss = 0.0
+    for batch in micro_batches:
+        logits = model(batch["input_ids"], batch["attention_mask"])
+        loss = sft_loss(logits, batch["labels"]) * _count(batch["labels"])
+        loss.backward()  # adds to the gradients of the micro-batches before
+        mean_loss += loss.item()
+    if max_grad_norm is not None:
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        nn.utils.clip_grad_norm_(parameters, max_grad_norm)
+    for parameter in model.parameters():
+        if parameter.grad is not None:
+            parameter.grad /= total
+    optimizer.step()
+    if scheduler is not None:
+        scheduler.step()
+    return mean_loss / total

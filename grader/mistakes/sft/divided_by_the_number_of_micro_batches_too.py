@@ -1,0 +1,26 @@
+"""The loss is divided by all target tokens and by the number of micro-batches, too.
+
+A sum over all tokens divided by their number is the mean already. Dividing by the number of micro-batches
+belongs to means of micro-batches; both together make the steps too short.
+"""
+
+
+def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):
+    total = sum(_count(batch["labels"]).item() for batch in micro_batches)
+    if total == 0:
+        raise ValueError("micro_batches hold no label to learn from: all are IGNORE_INDEX")
+    model.train()
+    optimizer.zero_grad()
+    mean_loss = 0.0
+    for batch in micro_batches:
+        logits = model(batch["input_ids"], batch["attention_mask"])
+        loss = sft_loss(logits, batch["labels"]) * _count(batch["labels"]) / total / len(micro_batches)
+        loss.backward()  # adds to the gradients of the micro-batches before
+        mean_loss += loss.item() * len(micro_batches)
+    if max_grad_norm is not None:
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        nn.utils.clip_grad_norm_(parameters, max_grad_norm)
+    optimizer.step()
+    if scheduler is not None:
+        scheduler.step()
+    return mean_loss

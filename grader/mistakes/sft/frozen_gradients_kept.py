@@ -1,0 +1,29 @@
+"""Only the gradients of trainable parameters are cleared.
+
+A parameter that was frozen a moment ago still has its last gradient. The optimizer does not ask
+requires_grad: where there is a gradient, it makes a step. Use optimizer.zero_grad().
+"""
+# Shows in: frozen_parameters_stay
+
+
+def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):
+    total = sum(_count(batch["labels"]).item() for batch in micro_batches)
+    if total == 0:
+        raise ValueError("micro_batches hold no label to learn from: all are IGNORE_INDEX")
+    model.train()
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.grad = None
+    mean_loss = 0.0
+    for batch in micro_batches:
+        logits = model(batch["input_ids"], batch["attention_mask"])
+        loss = sft_loss(logits, batch["labels"]) * _count(batch["labels"]) / total
+        loss.backward()  # adds to the gradients of the micro-batches before
+        mean_loss += loss.item()
+    if max_grad_norm is not None:
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        nn.utils.clip_grad_norm_(parameters, max_grad_norm)
+    optimizer.step()
+    if scheduler is not None:
+        scheduler.step()
+    return mean_loss

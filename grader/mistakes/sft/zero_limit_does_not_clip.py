@@ -1,0 +1,27 @@
+"""A limit of 0.0 is taken for no limit.
+
+0.0 is falsy, so `if max_grad_norm:` treats it like None. Only None means that there is no clipping: ask `is
+not None`.
+"""
+# Shows in: clips_only_when_it_should
+
+
+def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):
+    total = sum(_count(batch["labels"]).item() for batch in micro_batches)
+    if total == 0:
+        raise ValueError("micro_batches hold no label to learn from: all are IGNORE_INDEX")
+    model.train()
+    optimizer.zero_grad()
+    mean_loss = 0.0
+    for batch in micro_batches:
+        logits = model(batch["input_ids"], batch["attention_mask"])
+        loss = sft_loss(logits, batch["labels"]) * _count(batch["labels"]) / total
+        loss.backward()  # adds to the gradients of the micro-batches before
+        mean_loss += loss.item()
+    if max_grad_norm:
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        nn.utils.clip_grad_norm_(parameters, max_grad_norm)
+    optimizer.step()
+    if scheduler is not None:
+        scheduler.step()
+    return mean_loss
