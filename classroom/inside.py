@@ -136,7 +136,7 @@ def _work(connection: Connection, job: bytes, folder: Path) -> None:
         sys.path.insert(0, str(folder))
         worker.import_libraries(cells)
         worker.send(channel, {"value": "ready"})
-        code = worker.load_and_tell(channel, cells, problem.parts, submission.notices)
+        code = worker.load_and_tell(channel, cells, problem.id, submission.notices)
     except SubmissionError as error:
         return worker.send(channel, {"error": worker.describe(error, [])})
     except (TooMuchReturned, RecursionError, MemoryError, ValueError) as error:

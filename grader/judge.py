@@ -96,7 +96,7 @@ def _explained(
         bank=bank,
         acts={mistake: wrong_checks(mistake, problem, seed) for mistake in bank},
         leaves_out=leaves_out(known),
-        found=getattr(seen, "rules", ()),
+        found=seen.rules,
     )
     causes = explain(evidence)
     return [_with_cause(result, causes[result.check.id], known) if result.check.id in causes else result for result in shown]

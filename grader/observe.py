@@ -56,6 +56,7 @@ class Observed:
     broken: its cells with a syntax error.
     notices: what the report should say about its files.
     remarks: for names whose code is not where it counts: a sentence on that. See `grader.remarks`.
+    rules: patterns that the code shows and that cannot be right. See `grader.rules`.
     """
 
     checks: dict[str, Observation]
@@ -64,6 +65,7 @@ class Observed:
     broken: list[Broken]
     notices: list[str] = field(default_factory=list)
     remarks: dict[str, str] = field(default_factory=dict)
+    rules: list[dict] = field(default_factory=list)
 
 
 class NotStarted(Exception):
@@ -204,7 +206,7 @@ def observe(submission: Submission, problem: Problem, check_ids: list[str], seed
     try:
         folder = str(submission.folder)
         return follow(
-            lambda rest: Process(worker.serve, submission.cells, problem.id, problem.parts, rest, seed, folder), check_ids, tell
+            lambda rest: Process(worker.serve, submission.cells, problem.id, rest, seed, folder), check_ids, tell
         )
     except NotStarted:
         raise SubmissionError(f"The code {NO_CHILD}") from None
@@ -263,7 +265,8 @@ def _observed(results: dict[str, Observation], told: dict) -> Observed:
         broken = [_broken(cell) for cell in _list(told["broken"])]
         remarks = {_words(name): _words(text) for name, text in islice(told.get("remarks", {}).items(), MOST)}
         notices = list(map(_words, _list(told["notices"])))
-        return Observed(results, errors, _names(told["defined"]), broken, notices, remarks)
+        rules = list(map(_shown, _list(told.get("rules", []))))
+        return Observed(results, errors, _names(told["defined"]), broken, notices, remarks, rules)
     except Exception:  # whatever is wrong with it
         raise SubmissionError(FORGED) from None
 
@@ -271,6 +274,11 @@ def _observed(results: dict[str, Observation], told: dict) -> Observed:
 def _broken(told: dict) -> Broken:
     words = {name: _words(_a(dict, told)[name]) for name in ("label", "text", "message")}
     return Broken(**words, line=_a(int, told["line"]), defines=frozenset(_names(told["defines"])))
+
+
+def _shown(told: dict) -> dict:
+    """What `rules.found` has told, each field of the type that it must have."""
+    return {name: _words(_a(dict, told)[name]) for name in ("rule", "stub", "cell")} | {"line": _a(int, told["line"])}
 
 
 def _names(told: list) -> set[str]:
@@ -296,7 +304,7 @@ def observe_trusted(
     started = []
     try:
         for first in range(count):
-            started.append(_start(worker.serve_trusted, data[first::count], problem.id, problem.parts, seed))
+            started.append(_start(worker.serve_trusted, data[first::count], problem.id, seed))
         messages = [_receive(started[index % count][1]) for index in range(len(jobs))]
     except (NotStarted, OSError, EOFError):  # a child has not begun, or has ended before its time
         raise SubmissionError(NO_CHILD) from None

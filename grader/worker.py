@@ -18,9 +18,10 @@ from types import ModuleType
 import torch
 from torch.nn.modules.module import register_module_forward_hook
 
-from grader import wire
+from grader import rules, wire
 from grader.checks import Missing, checks_of
 from grader.effects import FUNCTIONS, binds
+from grader.problems import PROBLEMS
 from grader.program import Program, imports, is_installed, module_of, run, select
 from grader.remarks import remarks
 from grader.submission import Cell
@@ -52,7 +53,7 @@ class Code:
         return getattr(self._module, name)
 
 
-def serve(connection, cells: list[Cell], problem_id: str, names: set[str], check_ids: list[str], seed: int, folder: str):
+def serve(connection, cells: list[Cell], problem_id: str, check_ids: list[str], seed: int, folder: str):
     """Load the code, run the checks in order, send one message each.
 
     A message is the dict `{"error": …}` or `{"value": …}`. The first says that the child has started, the second that
@@ -66,28 +67,29 @@ def serve(connection, cells: list[Cell], problem_id: str, names: set[str], check
     sys.path.insert(0, folder)
     import_libraries(cells)
     send(connection, {"value": "ready"})
-    code = load_and_tell(connection, cells, names)
+    code = load_and_tell(connection, cells, problem_id)
     checks = checks_of(problem_id)
     for check_id in check_ids if code else ():
         send(connection, observe(checks[check_id].probe, check_id, code, cells, seed))
 
 
-def load_and_tell(connection, cells: list[Cell], names: set[str], notices: list[str] = ()) -> "Code | None":
+def load_and_tell(connection, cells: list[Cell], problem_id: str, notices: list[str] = ()) -> "Code | None":
     """Load the code and send a message on how that went. None if it took too long."""
+    names = PROBLEMS[problem_id].parts
     try:
         program = select(cells, names)
-        said = remarks(cells, names)
+        said, shown = remarks(cells, names), rules.found(cells, problem_id)
         code, failures = load(program, cells)
     except KeyboardInterrupt as error:  # out of time
         send(connection, {"error": describe(error, cells)})
         return None
     broken = [vars(cell) | {"defines": sorted(cell.defines)} for cell in program.broken if not cell.mended]
     told = {"failures": failures, "defined": sorted(program.defined), "broken": broken, "notices": list(notices)}
-    send(connection, {"value": told | {"remarks": said}})
+    send(connection, {"value": told | {"remarks": said, "rules": shown}})
     return code
 
 
-def serve_trusted(connection, jobs: list[tuple[list[Cell], list[str]]], problem_id: str, names: set[str], seed: int):
+def serve_trusted(connection, jobs: list[tuple[list[Cell], list[str]]], problem_id: str, seed: int):
     """Run checks on our own code and send one message for each job, a dict by check id.
 
     A job is the cells of one source, and the ids of the checks to run on it.
@@ -95,7 +97,7 @@ def serve_trusted(connection, jobs: list[tuple[list[Cell], list[str]]], problem_
     begin()
     checks = checks_of(problem_id)
     for cells, check_ids in jobs:
-        code, _ = load(select(cells, names), cells)
+        code, _ = load(select(cells, PROBLEMS[problem_id].parts), cells)
         send(connection, {id: observe(checks[id].probe, id, code, cells, seed) for id in check_ids})
 
 

@@ -13,10 +13,12 @@ from solutions.peft import (
     Adapter,
     IA3Linear,
     PromptTuning,
+    adapter_state_dict,
     add_adapters,
     apply_bitfit,
     count_parameters,
     freeze,
+    load_adapter,
     training_memory,
 )
 
@@ -57,6 +59,34 @@ def test_bitfit_on_the_tiny_model_trains_q_k_and_v(tiny):
     model = copy.deepcopy(tiny[0])
     names = apply_bitfit(model)
     assert len(names) == 12 and all(name.split(".")[-2] in ("q_proj", "k_proj", "v_proj") for name in names)
+
+
+def test_strings_of_also_are_no_patterns():
+    model = nn.ModuleDict({name: nn.Linear(2, 2) for name in ("c", "c++", "C++", "layers_1")})
+    model["layers"] = nn.ModuleList(nn.Linear(2, 2) for _ in range(2))
+    names = apply_bitfit(model, also=["c++", "layers.1"])
+    assert [name for name in names if name.endswith("weight")] == ["c++.weight", "layers.1.weight"]
+
+
+def test_the_counts_are_those_of_peft(tiny):
+    model = AutoModelForCausalLM.from_pretrained(ROOT / "lab" / "tiny")
+    theirs = peft.get_peft_model(model, peft.LoraConfig(r=3, target_modules=["q_proj"]))
+    assert tuple(count_parameters(theirs)) == theirs.get_nb_trainable_parameters()
+
+
+def test_an_adapter_goes_to_another_model_and_trains_on_there(tiny):
+    one, other = copy.deepcopy(tiny[0]), copy.deepcopy(tiny[0])
+    for model in (one, other):
+        add_adapters(model, ["o_proj"], 4)
+    for parameter in adapter_state_dict(one).values():
+        nn.init.normal_(parameter)
+    optimizer = torch.optim.SGD([p for p in other.parameters() if p.requires_grad], lr=0.1)
+    state = {name: tensor.double() for name, tensor in adapter_state_dict(one).items()}
+    load_adapter(other, state)
+    assert torch.equal(one(IDS), other(IDS)) and not torch.allclose(other(IDS), tiny[0](IDS))
+    other(IDS).square().mean().backward()
+    optimizer.step()
+    assert not torch.equal(one(IDS), other(IDS))
 
 
 def test_adapters_survive_a_copy_and_stay_apart(tiny):
@@ -102,6 +132,8 @@ def test_a_prompt_may_be_longer_than_the_vocabulary(tiny):
         (lambda model: IA3Linear(nn.Embedding(3, 3)), TypeError, "base must be an nn.Linear, got Embedding"),
         (lambda model: IA3Linear(nn.Bilinear(3, 3, 3)), TypeError, "base must be an nn.Linear, got Bilinear"),
         (lambda model: training_memory(10, 11), ValueError, "trainable must lie between 0 and total=10, got 11"),
+        (lambda model: training_memory(10, -1), ValueError, "trainable must lie between 0 and total=10, got -1"),
+        (lambda model: load_adapter(freeze(model), {"a.b": torch.ones(1)}), ValueError, "unexpected a.b"),
     ],
 )
 def test_bad_arguments_are_named(tiny, call, error, words):

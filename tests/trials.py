@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from itertools import combinations
 from pathlib import Path
 
+from grader import rules
 from grader.bank import known_mistakes, mistake_observations, reference_observations
 from grader.checks import checks_of
 from grader.compare import same
@@ -38,11 +39,14 @@ def reports(submissions: dict[str, Submission], problem: Problem, seed: int) -> 
     """The reports on solutions of our own, which neither hang nor crash, in few processes."""
     checks = list(checks_of(problem.id))
     seen = observe_trusted([(one, checks) for one in submissions.values()], problem, seed)
-    return {name: _judged(found, problem, seed) for name, found in zip(submissions, seen)}
+    told = [rules.found(one.cells, problem.id) for one in submissions.values()]
+    return {name: _judged(found, problem, seed, shown) for name, found, shown in zip(submissions, seen, told)}
 
 
-def _judged(found: dict, problem: Problem, seed: int) -> Report:
-    return judge(Observed(found, {}, set(problem.parts), []), problem, seed=seed)
+def _judged(found: dict, problem: Problem, seed: int, shown: Iterable[dict] = ()) -> Report:
+    seen = Observed(found, {}, set(problem.parts), [])
+    object.__setattr__(seen, "rules", list(shown))  # as the child tells them
+    return judge(seen, problem, seed=seed)
 
 
 def alike(problem: Problem, seeds: Iterable[int]) -> list[str]:

@@ -8,10 +8,11 @@ from grader.checks import check, grad_of, rand, set_parameter, whole
 from grader.checks.lora.material import about, fill, fresh, linear, own_tensors, sizes, trained
 
 
-def fix_a(layer, rng) -> None:
-    """Known numbers in the place of the random ones that lora_A starts with. Zeros stay zeros."""
-    drawn = torch.as_tensor(layer.lora_A).detach()
-    set_parameter(layer, "lora_A", torch.where(drawn == 0, 0.0, rand(rng, *drawn.shape)))
+def fix_start(layer, rng) -> None:
+    """Known numbers in the place of the random ones with which the factors start. Zeros stay zeros."""
+    for name in ("lora_A", "lora_B"):
+        drawn = torch.as_tensor(getattr(layer, name)).detach()
+        set_parameter(layer, name, torch.where(drawn == 0, 0.0, rand(rng, *drawn.shape)))
 
 
 @check(
@@ -131,7 +132,7 @@ def first_step_moves_b_alone(code, rng):
     """At the start the gradient of lora_A is zero and that of lora_B is not."""
     size = sizes(rng)
     layer = fresh(code, rng, size)
-    fix_a(layer, rng)
+    fix_start(layer, rng)
     layer(rand(rng, 4, size.n_in)).pow(2).sum().backward()
     return {"gradient of lora_A": grad_of(layer.lora_A), "gradient of lora_B": grad_of(layer.lora_B)}
 
@@ -253,11 +254,11 @@ def dropout_acts_on_the_input_of_the_update(code, rng):
         "output where an entry is dropped": float(low),
         "output where an entry is kept": float(high),
         "entries neither dropped nor kept and rescaled": int(between.sum()),
-        "share of dropped entries": about(share, p, 0.1),
-        "two calls drop the same, share of entries": about(_shared(kept, 0), same, 0.15),
-        "two sequences drop the same, share of entries": about(_shared(kept, 1), same, 0.15),
-        "two rows drop the same, share of entries": about(_shared(kept, 2), same, 0.15),
-        "two entries of a row share their fate, share of pairs": about(_shared(kept, 3), same, 0.15),
+        "share of dropped entries": about(share, p, 0.35),
+        "two calls drop the same, share of entries": about(_shared(kept, 0), same, 0.3),
+        "two sequences drop the same, share of entries": about(_shared(kept, 1), same, 0.3),
+        "two rows drop the same, share of entries": about(_shared(kept, 2), same, 0.3),
+        "two entries of a row share their fate, share of pairs": about(_shared(kept, 3), same, 0.3),
         "all outputs of a row are equal, where A adds up all inputs": level(output(ones, one, 2)[0] - diagonal),
         "all outputs of a row are equal, where B adds up all inputs": level(output(one, ones, 2)[0] - diagonal),
     }
@@ -294,7 +295,7 @@ def learns_a_small_problem(code, rng):
     """Some steps of gradient descent on one batch lower the loss by the update alone, which has rank r."""
     size = sizes(rng)
     layer = fresh(code, rng, size)
-    fix_a(layer, rng)
+    fix_start(layer, rng)
     x, target = rand(rng, 32, size.n_in), rand(rng, 32, size.n_out)
     before = own_tensors(layer)
     trainable = [p for p in layer.parameters() if p.requires_grad]

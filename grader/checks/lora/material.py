@@ -80,9 +80,9 @@ def own_tensors(layer) -> dict[str, torch.Tensor]:
 
 
 def about(value, middle: float, share: float) -> float:
-    """A number that chance moves a little: the middle, if it is so near, else itself. So two runs agree."""
-    value = float(value)
-    return middle if abs(value - middle) <= share * middle else value
+    """A number that chance moves a little: the middle, if it is so near, else itself in tenths of the middle. So two runs agree."""
+    part = float(value) / middle
+    return middle if abs(part - 1) <= share else middle * round(part, 1)
 
 
 def trainable_names(model) -> list[str]:

@@ -76,4 +76,5 @@ def merge_keeps_everything_else(code, rng):
         "lora_A": layer.lora_A,
         "lora_B": layer.lora_B,
         "weight is a parameter": isinstance(layer.base.weight, nn.Parameter),
+        "weight carries a graph": layer.base.weight.grad_fn is not None,
     }

@@ -143,7 +143,7 @@ class Network(nn.Module):
         block = mixed(rng, parts + traps(rng, one, two))
         gate = nn.LayerNorm(WIDTH, bias=False, dtype=torch.float64)  # its name tells nothing of what it is
         small = Chain(
-            {"base": layer(rng), some(rng, 1, ["lora_gate", "lora_norm", "my_lora"])[0]: gate, two: layer(rng)}
+            {"base": layer(rng), some(rng, 1, ["lora_gate", "lora_norm", "my_lora_scale"])[0]: gate, two: layer(rng)}
         )
 
         self.names = [f"embed_{free[3]}", one, some(rng, 1, PLACES)[0], free[4]]

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from grader.checks import check, rand, some, whole
+from grader.checks import check, some, whole
 from grader.checks.peft.material import a_linear, a_name, decoder, token_ids
 from grader.checks.peft.parameters import GAINS, Stack, like_biases
 
