@@ -21,6 +21,7 @@ from grader.relations import relations
 from grader.verdict import Mistake
 
 MOST_AT_ONCE = 3  # known mistakes in one stub
+MOST_CANDIDATES = 40  # among more, three at once are not searched for
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def _consequences(evidence: Evidence, found: dict[str, tuple[str, ...]]) -> dict
 def _best(evidence: Evidence, failing: list[str]) -> tuple[str, ...]:
     """The smallest set of known mistakes that explains all failing checks of a stub; none if two sets do so equally well."""
     candidates = [mistake for mistake in evidence.possible if evidence.agreement[mistake] & set(failing)]
-    for size in range(1, MOST_AT_ONCE + 1):
+    for size in range(1, (MOST_AT_ONCE if len(candidates) <= MOST_CANDIDATES else 2) + 1):
         sets = [chosen for chosen in combinations(candidates, size) if _explains(evidence, chosen, failing)]
         if sets:
             scores = [len(set().union(*(evidence.agreement[mistake] for mistake in chosen))) for chosen in sets]

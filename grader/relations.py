@@ -42,6 +42,11 @@ class Pair:
     def what(self) -> str:
         return quoted(self.places[0]) if len(self.places) == 1 else "all that differs"
 
+    def numbers(self, every: str, are: str) -> str:
+        """`Every number in `x` is`, or `Every number that differs is`."""
+        where = f"in {self.what}" if len(self.places) == 1 else "that differs" if are == "is" else "that differ"
+        return f"{every} {where} {are}"
+
     def is_given(self, numbers: torch.Tensor, scale: float = 1.0) -> bool:
         """Whether these numbers are those that were given. `scale`: how much larger they are than the right ones."""
         return bool(((numbers - self.given).abs() <= self.allowed * (1 + abs(scale))).all())
@@ -134,29 +139,29 @@ def _of_numbers(pair: Pair) -> Found:
     if not given.isfinite().all():
         count, kind = int((~given.isfinite()).sum()), "NaN" if given.isnan().any() else "infinite"
         if given.numel() >= ENOUGH:
-            yield "not finite", f"{count} of {given.numel()} numbers in {pair.what} are {kind}."
+            yield "not finite", f"{pair.numbers(f'{count} of {given.numel()} numbers', 'are')} {kind}."
         return
     yield from _of_offsets(pair)
     if pair.different(right) < ENOUGH:
         return
     if not given.any():
-        yield "zero", f"All numbers in {pair.what} are zero."
+        yield "zero", f"{pair.numbers('All numbers', 'are')} zero."
         return
     if different(given) == 1 and bool((given == given.flatten()[0]).all()):
-        yield "equal", f"All numbers in {pair.what} are equal: {given.flatten()[0]:.4g}."
+        yield "equal", f"{pair.numbers('All numbers', 'are')} equal: {given.flatten()[0]:.4g}."
         return
     factor = float((right * given).sum() / (right * right).sum())
     if abs(factor) > 1e-4 and abs(factor - 1) > 1e-3 and pair.is_given(factor * right, factor):
-        yield f"factor {factor:.3g}", _factor(factor, pair.what)
+        yield f"factor {factor:.3g}", f"{pair.numbers('Every number', 'is')} {_times(factor)}."
 
 
-def _factor(factor: float, what: str) -> str:
+def _times(factor: float) -> str:
     if abs(factor + 1) < 1e-4:
-        return f"Every number in {what} has the wrong sign."
+        return "the right one with the wrong sign"
     near = Fraction(factor).limit_denominator(64)
-    if abs(factor - near) < 1e-6 * abs(factor) and abs(near.numerator) == 1:
-        return f"Every number in {what} is {near} of the right one."
-    return f"Every number in {what} is {factor:.4g} times the right one."
+    if abs(factor - near) < 1e-6 * abs(factor) and abs(near.numerator) == 1 != near.denominator:
+        return f"{near} of the right one"
+    return f"{factor:.4g} times the right one"
 
 
 def _of_offsets(pair: Pair) -> Found:
@@ -164,7 +169,7 @@ def _of_offsets(pair: Pair) -> Found:
     gap = pair.given - pair.expected
     if gap.numel() >= ENOUGH and pair.is_given(pair.expected + gap.mean()) and gap.mean().abs() > pair.allowed.max():
         size = f"{abs(gap.mean()):.4g} too {'large' if gap.mean() > 0 else 'small'}"
-        yield f"offset {gap.mean():.3g}", f"Every number in {pair.what} is {size}."
+        yield f"offset {gap.mean():.3g}", f"{pair.numbers('Every number', 'is')} {size}."
     elif gap.dim() > 1 and gap[..., 0].numel() >= ROW:
         row = gap.flatten(0, -2).mean(0)
         if pair.different(row.expand_as(gap)) >= ENOUGH and pair.is_given(pair.expected + row):

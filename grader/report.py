@@ -21,7 +21,7 @@ def as_json(report: Report) -> str:
             "stub": result.check.stub,
             "status": result.status,
             "points": result.points,
-            "message": result.message,
+            "message": result.words,
             "diagnosis": result.diagnosis.id if result.diagnosis else None,
         }
         for result in report.results
@@ -65,8 +65,12 @@ def more(others: int, same: int, known: bool) -> str:
 
 def _more(shown: Result, others: Sequence[Result]) -> str:
     known = shown.diagnosis is not None
-    same = sum(other.diagnosis == shown.diagnosis if known else other.message == shown.message for other in others)
+    same = sum(other.diagnosis == shown.diagnosis if known else _fails_alike(other, shown) for other in others)
     return more(len(others), same, known)
+
+
+def _fails_alike(one: Result, other: Result) -> bool:
+    return one.diagnosis is None and (one.message == other.message or one.fact == other.fact != "")
 
 
 def todo_notes(messages: Sequence[str]) -> list[str]:
@@ -201,6 +205,8 @@ def _print_failure(report: Report, console: Console, hint: tuple[int, str] | Non
     lines = [f"What must hold: {failure.check.title}", f"What was seen:  {failure.message}"]
     if failure.diagnosis:
         lines.append(f"[bold]Known mistake:[/]  {escape(diagnosis_text(failure))}")
+    if failure.fact:
+        lines.append(f"[bold]A clue:[/]         {escape(failure.fact)}")
     if hint:
         lines.append(f"Hint {hint[0]} of 3:    {escape(hint[1])}")
     for line in lines:
@@ -254,6 +260,8 @@ def _html_failure(result: Result) -> str:
     ]
     if result.diagnosis:
         lines.append(f"<strong>Known mistake:</strong> {_code(diagnosis_text(result))}")
+    if result.fact:
+        lines.append(f"<strong>A clue:</strong> {_code(result.fact)}")
     return f'<div style="margin: 0.2em 0 0.5em 1.5em">{"<br>".join(lines)}</div>'
 
 
@@ -299,4 +307,7 @@ def _text_failure(result: Result, said: set[str]) -> list[str]:
         known = diagnosis_text(result)
         lines.append(f"  Known mistake:  {'the same' if known in said else known}")
         said.add(known)
+    if result.fact:
+        lines.append(f"  A clue:         {'the same' if result.fact in said else result.fact}")
+        said.add(result.fact)
     return lines

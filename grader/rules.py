@@ -188,7 +188,7 @@ def _peft_rules() -> Iterable[Rule]:
         "`strict=False` lets missing and unexpected names pass, and nothing here raises a ValueError.",
     )
     for stub, check in {
-        "Adapter": "refuses_a_bottleneck_below_one", "PromptTuning": "refuses_a_prompt_without_tokens", "add_adapters": "refuses_targets_in_a_string",
+        "PromptTuning": "refuses_a_prompt_without_tokens", "add_adapters": "refuses_targets_in_a_string",
         "IA3Linear": "refuses_a_base_of_another_kind", "training_memory": "refuses_more_trained_than_there_are", "apply_bitfit": "refuses_a_string_as_also",
     }.items():  # fmt: skip
         yield Rule(
@@ -198,7 +198,8 @@ def _peft_rules() -> Iterable[Rule]:
 
 
 def _sft_rules() -> Iterable[Rule]:
-    cleared = ("old_gradients_are_cleared", "frozen_parameters_stay", "several_micro_batches_make_one_update", "steps_the_optimizer_then_the_scheduler")
+    cleared = ("old_gradients_are_cleared", "frozen_parameters_stay", "several_micro_batches_make_one_update",
+               "steps_the_optimizer_then_the_scheduler", "refuses_a_list_without_labels")  # fmt: skip
     yield Rule(
         "cleared_after_the_step", "sft", ("train_step",), cleared, patterns.gradients_cleared_after_the_step,
         "Gradients are cleared only after the step. What an earlier backward pass has left enters the first update: clear them before.",

@@ -96,6 +96,7 @@ def remember(submission: Submission, report: Report, folder: Path = FOLDER) -> N
             "status": result.status,
             "message": result.message,
             "diagnosis": asdict(result.diagnosis) | {"source": ""} if result.diagnosis else None,
+            "fact": result.fact,
         }
         for result in report.results
     ]
@@ -114,6 +115,7 @@ def _report(told: dict, problem: Problem) -> Report:
             one["status"],
             one["message"],
             Mistake(**one["diagnosis"]) if one["diagnosis"] else None,
+            one["fact"],
         )
         for one in told["results"]
     ]

@@ -103,10 +103,12 @@ def train_step(
     the tokens of a short answer more weight than those of a long one.
 
     Args:
-        max_grad_norm: the largest norm of all gradients together; None does not clip.
+        max_grad_norm: the largest norm of all gradients together; None does not clip, 0.0 leaves
+            no gradient.
 
     Returns:
-        The mean loss per target token before the update.
+        The mean loss per target token before the update. The model, with all that is inside, is left
+        in train mode.
 
     Raises:
         ValueError: the whole list holds no label. Nothing is changed then.
@@ -178,7 +180,8 @@ def finetune(
 
     The learning rate of update k = 0, 1, … is lr · k / warmup while k < warmup, then
     lr · (steps - k) / (steps - warmup), with warmup = ceil(warmup_ratio · steps): the schedule of
-    transformers.get_linear_schedule_with_warmup. Biases and norm gains, which are 1-D, do not decay.
+    transformers.get_linear_schedule_with_warmup. AdamW keeps PyTorch's betas and eps. 1-D parameters,
+    such as biases and norm gains, do not decay; all others do, whatever their names.
 
     Args:
         train_batches: taken in the order given, `accumulation` of them for each update. The last
@@ -187,7 +190,7 @@ def finetune(
     Returns:
         One dict for each epoch: epoch (from 1), train_loss, val_loss (nats per target token) and
         val_token_accuracy. The model is left in eval mode with the weights of the epoch of the
-        lowest val_loss, the first of them on a tie.
+        lowest val_loss, by however little, the first of them on a tie.
 
     Raises:
         ValueError: epochs or accumulation is below 1, or train_batches is empty.

@@ -6,11 +6,11 @@ import torch
 
 from grader.checks import Unusable, check, rand, refusal, set_parameter, some, tried, whole
 from grader.checks.lora.material import about, answer, sizes, trainable_names
-from grader.checks.lora.network import Network, fill_all, injected, lora_layers, token_ids
+from grader.checks.lora.network import Network, fill_all, injected, lora_layers, output, token_ids
 
 
 def gradients(tensors: dict[str, torch.Tensor]) -> dict:
-    """The gradients of these tensors in a row. In bfloat16, since what is computed in float32 is off by more on the way through many layers."""
+    """The gradients of these tensors in a row. In bfloat16, for the same reason as `output`, and more so."""
     found = {name: tensors[name].grad for name in sorted(tensors)}
     numbers = [gradient.flatten() for gradient in found.values() if gradient is not None]
     return {
@@ -40,7 +40,7 @@ def wraps_the_targets(code, rng):
     return {
         "names returned": list(names),
         "layers that are LoRALinear": list(lora_layers(code, model)),
-        "output after the factors and the old layers' weights were changed": model.eval()(token_ids(rng)),
+        "output after the factors and the old layers' weights were changed": output(model, token_ids(rng)),
     }
 
 
@@ -61,7 +61,7 @@ def matches_the_whole_last_name_part(code, rng):
     return {
         f"names for {model.trapped}": list(names),
         "wrapped": list(lora_layers(code, model)),
-        "output": model.eval()(token_ids(rng)),
+        "output": output(model, token_ids(rng)),
         "names for 1": answer(lambda: list(code.inject_lora(numbered, ["1"], *size.pair))),
     }
 
@@ -100,7 +100,7 @@ def model_answers_as_before(code, rng):
     """Right after the call the model gives the same output."""
     model, size = Network(rng), sizes(rng)
     code.inject_lora(model, model.targets + model.others[:1], *size.pair)
-    return {"output": model.eval()(token_ids(rng))}
+    return {"output": output(model, token_ids(rng))}
 
 
 @check(
@@ -145,18 +145,18 @@ def passes_the_arguments_on(code, rng):
     ),
 )
 def second_call_wraps_nothing_twice(code, rng):
-    """A second call that names the wrapped layers, and the `base` inside them, wraps none of these again. But a layer of the model
-    that is called base is a layer like any other."""
+    """A second call that names the wrapped layers, and the `base` inside them, wraps none of these again. But a layer
+    of the model that is called base is a layer like any other."""
     model, size = injected(code, rng)
     again = answer(lambda: list(code.inject_lora(model, model.targets, *size.pair)))
-    seen = {"names returned for the targets again": again, "output": model.eval()(token_ids(rng))}
+    seen = {"names returned for the targets again": again, "output": output(model, token_ids(rng))}
     names = code.inject_lora(model, ["base", *model.targets], *size.pair)
     fill_all(code, model, rng)
     return seen | {
         "names returned for the targets and base": list(names),
         "wrapped": list(lora_layers(code, model)),
         "trainable": trainable_names(model),
-        "output then": model.eval()(token_ids(rng)),
+        "output then": output(model, token_ids(rng)),
     }
 
 

@@ -6,7 +6,7 @@ import torch
 
 from grader.checks import check, rand, refusal, some, tried, whole
 from grader.checks.lora.material import sizes, trainable_names
-from grader.checks.lora.network import Network, factors_of, fill_all, injected, token_ids
+from grader.checks.lora.network import Network, factors_of, fill_all, injected, output, token_ids
 
 
 @check(
@@ -28,11 +28,11 @@ def loads_what_was_saved(code, rng):
     seen = {"error": error, "factors": factors_of(model), "trainable": trainable_names(model)}
     for name in state:
         state[name] += 1  # what becomes of the state is nothing to the model
-    seen["output after the tensors of the state were changed"] = model(ids)
+    seen["output after the tensors of the state were changed"] = output(model, ids)
     with torch.no_grad():
         for name in state:
             held[name] *= 1.5  # a step of the optimizer
-    return seen | {"output after the parameters of before were moved": model(ids)}
+    return seen | {"output after the parameters of before were moved": output(model, ids)}
 
 
 def _loads(code, rng, **spoiled) -> dict:

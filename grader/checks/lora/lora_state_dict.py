@@ -14,8 +14,8 @@ from grader.checks.lora.network import injected
     ),
 )
 def saves_the_factors_alone(code, rng):
-    """The state holds lora_A and lora_B of every wrapped layer by qualified name, and nothing else, whatever trains. The tensors are
-    those of the model, in its dtype."""
+    """The state holds lora_A and lora_B of every wrapped layer by qualified name, and nothing else, whatever trains. The
+    tensors are those of the model, in its dtype."""
     model, _ = injected(code, rng)
     getattr(model, model.names[-1]).requires_grad_(True)  # the head is trained along, but is no part of the adapter
     state = code.lora_state_dict(model)

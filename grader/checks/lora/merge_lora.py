@@ -3,7 +3,7 @@
 from torch import nn
 
 from grader.checks import check, some, whole
-from grader.checks.lora.network import injected, lora_layers, token_ids
+from grader.checks.lora.network import injected, lora_layers, output, token_ids
 
 
 def weights_of(model) -> dict:
@@ -52,9 +52,9 @@ def merged_model_answers_the_same(code, rng):
     """The merged model gives the output of the adapted one, also if it was merged in train mode."""
     model, _ = injected(code, rng, dropout=0.4)
     ids = token_ids(rng)
-    adapted = model(ids).detach()
+    adapted = output(model, ids)
     code.merge_lora(model.train())
-    return {"output of the adapted model": adapted, "output of the merged model": model.eval()(ids)}
+    return {"output of the adapted model": adapted, "output of the merged model": output(model, ids)}
 
 
 @check(
@@ -72,4 +72,4 @@ def accepts_layers_that_are_merged(code, rng):
     for name in some(rng, whole(rng, 1, 3), model.where):
         model.get_submodule(name).merge()
     code.merge_lora(model)
-    return {"output": model(token_ids(rng)), "merged weights": weights_of(model)}
+    return {"output": output(model, token_ids(rng)), "merged weights": weights_of(model)}

@@ -180,6 +180,12 @@ def token_ids(rng) -> torch.Tensor:
     return torch.randint(VOCABULARY, (2, 5), generator=rng)
 
 
+def output(model, ids: torch.Tensor) -> torch.Tensor:
+    """The output of the model in eval mode. In float16: rounding has grown on the way through many layers, if a layer computes in
+    float32, and a mistake is larger by far."""
+    return model.eval()(ids).half()
+
+
 def injected(code, rng, **options):
     """A network with LoRA on its targets, the factors filled, and the sizes of the adapter."""
     model, size = Network(rng), sizes(rng)

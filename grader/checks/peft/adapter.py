@@ -2,7 +2,7 @@
 
 import torch.nn.functional as F
 
-from grader.checks import check, grad_of, rand, refusal, set_parameter, some, tried, whole
+from grader.checks import check, grad_of, rand, set_parameter, some, whole
 from grader.checks.peft.material import descend, moved, trainable
 
 
@@ -150,7 +150,7 @@ def all_parts_get_their_gradient(code, rng):
 
 @check(
     "Adapter",
-    1,
+    2,
     (
         "If both matrices are zero, which of them gets a gradient?",
         "up is zero, down is not: then up gets a gradient at the first step, and down from the second on.",
@@ -192,28 +192,3 @@ def a_new_adapter_learns(code, rng):
     x, target = rand(rng, 16, width), rand(rng, 16, width)
     losses = descend(trainable(adapter), lambda: F.mse_loss(adapter(x), target), steps=5, rate=0.2)
     return losses | {"moved": sorted(moved(before))}
-
-
-@check(
-    "Adapter",
-    1,
-    (
-        "What would an adapter without a bottleneck learn?",
-        "A bottleneck below 1 is a ValueError that names the argument; one of 1 is good.",
-        'if bottleneck < 1: raise ValueError(f"bottleneck must be at least 1, got {bottleneck}")',
-    ),
-)
-def refuses_a_bottleneck_below_one(code, rng):
-    """A bottleneck below 1 is a ValueError, and the narrowest one works."""
-    width, _ = sizes(rng)
-    x = rand(rng, 3, width)
-    below = -whole(rng, 1, 4)
-    return tried(
-        rng,
-        **{
-            "a bottleneck of 0": lambda: refusal(ValueError, lambda: code.Adapter(width, 0), "bottleneck"),
-            "a negative bottleneck": lambda: refusal(ValueError, lambda: code.Adapter(width, below), "bottleneck"),
-            "output for a bottleneck of 1": lambda: filled(code, rng, width, 1)(x),
-            "output for a bottleneck of D": lambda: filled(code, rng, width, width)(x),
-        },
-    )

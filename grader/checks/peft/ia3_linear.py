@@ -131,7 +131,7 @@ def gradients_go_to_the_factors_and_through(code, rng):
 
 @check(
     "IA3Linear",
-    2,
+    1,
     (
         "Fold the factors into the layer: what do they multiply?",
         "Row i of the weight and entry i of the bias belong to output i. Both are multiplied by ia3[i].",

@@ -342,34 +342,31 @@ def with_large_gradients(rng) -> LanguageModel:
 
 
 class TwoAnswers(Named):
-    """A model of one trained number, how much it prefers the answer `yes` to `no`, so that it is known what each update does.
+    """A model of one number, its preference of the answer `yes` to `no`, so that it is known what each update does.
 
-    The first token of a text, its topic, says what is made of the preference: the logit of `yes` is slope · preference + offset,
-    that of `no` is 0, and all others are far below. Topics are given as {name: (slope, offset)}; their tokens are drawn.
+    The preference is the mean of all weights. The first token of a text, its topic, says what is made of it: the logit of `yes` is
+    slope · preference + offset, that of `no` is 0, and all others are far below. Topics are given as {name: (slope, offset)}.
     """
 
     def __init__(self, rng, start: float, **topics: tuple[float, float]):
-        preference = nn.Parameter(torch.tensor([start], dtype=torch.float64))
-        super().__init__(rng, gain=preference)
+        gain, table = rand(rng, whole(rng, 3, 5)), rand(rng, 2, whole(rng, 3, 5))
+        middle = torch.cat([gain, table.flatten()]).mean()
+        super().__init__(rng, gain=nn.Parameter(gain - middle + start), table=nn.Parameter(table - middle + start))
         self.vocabulary = whole(rng, 8, 12)
         self.yes, self.no, *tokens = shuffled(rng, range(self.vocabulary))
         self.topics = dict(zip(topics, tokens))
         for number, name in enumerate(("slope", "offset")):
-            table = torch.zeros(self.vocabulary, dtype=torch.float64)
-            table[[self.topics[topic] for topic in topics]] = torch.tensor(
-                [pair[number] for pair in topics.values()]
-            ).double()
-            self.register_buffer(name, table)
-
-    @property
-    def preference(self) -> nn.Parameter:
-        return self.part("gain")
+            values = torch.zeros(self.vocabulary, dtype=torch.float64)
+            for topic, pair in topics.items():
+                values[self.topics[topic]] = pair[number]
+            self.register_buffer(name, values)
 
     def forward(self, input_ids, attention_mask):
+        preference = torch.cat([self.part("gain"), self.part("table").flatten()]).mean()
         topic = input_ids[:, :1]
         logits = torch.full((*input_ids.shape, self.vocabulary), -60.0, dtype=torch.float64)
         logits[..., self.no] = 0.0
-        logits[..., self.yes] = self.slope[topic] * self.preference + self.offset[topic]
+        logits[..., self.yes] = self.slope[topic] * preference + self.offset[topic]
         return logits
 
     def batch(self, rng, *texts: tuple[str, str]) -> dict[str, torch.Tensor]:

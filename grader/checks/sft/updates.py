@@ -157,7 +157,7 @@ def defaults_are_those_of_the_contract(code, rng):
     slope = TwoAnswers(rng, start=whole(rng, 0, 300) / 100, steep=(1.0, 25.0))
     batch = slope.batch(rng, ("steep", "n"))
     code.finetune(slope, [batch] * 17, [batch], epochs=1, lr=0.5)  # 6 % of 17 updates is 2 of them, 5 % would be 1
-    return told(history, model) | {"weight that moves by the learning rate": slope.preference}
+    return told(history, model) | {"weights that move by the learning rate": weights(slope)}
 
 
 @check(

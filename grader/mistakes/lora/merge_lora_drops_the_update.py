@@ -2,6 +2,7 @@
 
 That throws the adapter away and restores the pretrained model. Merge first.
 """
+# Leaves out: the update
 
 
 def merge_lora(model):

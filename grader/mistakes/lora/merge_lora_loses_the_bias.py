@@ -2,6 +2,7 @@
 
 The bias belongs to the base and is not part of the update: it must come along.
 """
+# Leaves out: the bias
 
 
 def merge_lora(model):

@@ -3,6 +3,7 @@
 Gradients are computed and thrown away, so nothing learns, however long it runs. Step once, after the
 clipping.
 """
+# Leaves out: the update
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

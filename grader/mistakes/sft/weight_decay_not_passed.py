@@ -2,6 +2,7 @@
 
 AdamW then takes its own default of 0.01, whatever the caller says. Give each group its weight_decay.
 """
+# Leaves out: the weight decay
 # Shows in: only_matrices_decay
 
 

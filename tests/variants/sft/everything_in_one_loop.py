@@ -1,16 +1,32 @@
-"""finetune stands alone: it uses neither train_step nor evaluate, and groups the parameters by their names."""
+"""finetune stands alone: it uses neither train_step nor evaluate, and keeps one group for each parameter."""
 
 
-def finetune(model, train_batches, val_batches, *, epochs, lr, weight_decay=0.01, warmup_ratio=0.06, accumulation=1, max_grad_norm=1.0):
-    named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    plain = [p for name, p in named if name.endswith("bias") or "norm" in name]
-    decayed = [p for name, p in named if not (name.endswith("bias") or "norm" in name)]
-    optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}], lr)
+def finetune(
+    model,
+    train_batches,
+    val_batches,
+    *,
+    epochs,
+    lr,
+    weight_decay=0.01,
+    warmup_ratio=0.06,
+    accumulation=1,
+    max_grad_norm=1.0,
+):
+    if min(epochs, accumulation) < 1:
+        raise ValueError(f"epochs and accumulation are counts, not {epochs} and {accumulation}")
+    groups = [
+        {"params": [p], "weight_decay": 0.0 if len(p.shape) == 1 else weight_decay}
+        for p in model.parameters()
+        if p.requires_grad
+    ]
+    optimizer = torch.optim.AdamW(groups, lr)
     starts = list(range(0, len(train_batches), accumulation))
     steps = epochs * len(starts)
     warmup = math.ceil(steps * warmup_ratio)
     scheduler = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda k: float(k) / max(1, warmup) if k < warmup else max(0.0, float(steps - k) / max(1, steps - warmup))
+        optimizer,
+        lambda k: float(k) / max(1, warmup) if k < warmup else max(0.0, float(steps - k) / max(1, steps - warmup)),
     )
     history, best_loss, best = [], None, None
     for epoch in range(epochs):

@@ -13,6 +13,10 @@ def finetune(
     accumulation=1,
     max_grad_norm=1.0,
 ):
+    if epochs <= 0:
+        raise ValueError(f"need one of the epochs at least, not {epochs}")
+    if accumulation <= 0:
+        raise ValueError(f"accumulation={accumulation}, but a window holds one batch or more")
     matrices = [p for p in model.parameters() if p.requires_grad and p.dim() >= 2]
     vectors = [p for p in model.parameters() if p.requires_grad and p.dim() < 2]
     optimizer = torch.optim.AdamW(
