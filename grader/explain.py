@@ -101,7 +101,9 @@ def known(evidence: Evidence) -> dict[str, tuple[str, ...]]:
         failing = evidence.failing(stub)
         chosen = _best(evidence, failing)
         doubtful = _rests_on(evidence, failing, unknown)
-        if not all(_tells(evidence, m, failing) or (not doubtful and _is_the_same_everywhere(evidence, m)) for m in chosen):
+        if not all(
+            _tells(evidence, m, failing) or (not doubtful and _is_the_same_everywhere(evidence, m)) for m in chosen
+        ):
             chosen = ()
         for check in failing if chosen else ():
             found[check] = tuple(mistake for mistake in chosen if check in evidence.acts[mistake])
@@ -149,7 +151,9 @@ def _explains(evidence: Evidence, chosen: tuple[str, ...], failing: list[str]) -
             return False
     if len(chosen) == 1:
         return True
-    return all(_tells(evidence, mistake, checks) or _no_other(evidence, mistake, checks) for mistake, checks in own.items())
+    return all(
+        _tells(evidence, mistake, checks) or _no_other(evidence, mistake, checks) for mistake, checks in own.items()
+    )
 
 
 def _fits_both(evidence: Evidence, acting: list[str], check: str) -> bool:
@@ -169,7 +173,9 @@ def _fits_both(evidence: Evidence, acting: list[str], check: str) -> bool:
 def _tells(evidence: Evidence, mistake: str, checks: list[str]) -> bool:
     """Whether a mistake agrees with the submission in numbers, which is no coincidence. Words and counts may be one."""
     return any(
-        _tells_much(evidence.right[check], evidence.seen[check]) for check in checks if check in evidence.agreement[mistake]
+        _tells_much(evidence.right[check], evidence.seen[check])
+        for check in checks
+        if check in evidence.agreement[mistake]
     )
 
 
@@ -210,7 +216,9 @@ def _related(evidence: Evidence, checks: list[str]) -> dict[str, str]:
     found = {check: relations(*_values(evidence, check), _terms(evidence, check)) for check in checks}
     votes = Counter(kind for sentences in found.values() for kind in sentences)
     return {
-        check: sentences[max(sentences, key=lambda kind: votes[kind])] for check, sentences in found.items() if sentences
+        check: sentences[max(sentences, key=lambda kind: votes[kind])]
+        for check, sentences in found.items()
+        if sentences
     }
 
 
@@ -230,5 +238,7 @@ def _terms(evidence: Evidence, check: str) -> list[tuple[str, object]]:
 
 def leaves_out(mistakes: dict[str, Mistake]) -> dict[str, str]:
     """The terms that known mistakes leave out, by the mistake: what its line `# Leaves out: the bias` says."""
-    found = {name: re.search(r"^# Leaves out: (.+)$", mistake.source, re.MULTILINE) for name, mistake in mistakes.items()}
+    found = {
+        name: re.search(r"^# Leaves out: (.+)$", mistake.source, re.MULTILINE) for name, mistake in mistakes.items()
+    }
     return {name: line[1] for name, line in found.items() if line}

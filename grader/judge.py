@@ -99,7 +99,9 @@ def _explained(
         found=seen.rules,
     )
     causes = explain(evidence)
-    return [_with_cause(result, causes[result.check.id], known) if result.check.id in causes else result for result in shown]
+    return [
+        _with_cause(result, causes[result.check.id], known) if result.check.id in causes else result for result in shown
+    ]
 
 
 def _with_cause(result: Result, cause: Explanation, known: dict[str, Mistake]) -> Result:

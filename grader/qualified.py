@@ -71,8 +71,11 @@ def _missing(missing: list[str], kept: list[str], what: str) -> Iterator[tuple[s
         return
     deepest = max(name.count(".") for name in kept)
     if all(name.count(".") > deepest for name in missing):
-        yield "too deep", (
-            f"What is missing in {what} lies deeper than all that is there: in names of more than {_parts(deepest + 1)}."
+        yield (
+            "too deep",
+            (
+                f"What is missing in {what} lies deeper than all that is there: in names of more than {_parts(deepest + 1)}."
+            ),
         )
     ends = {_last(name) for name in missing}
     if len(ends) == 1 and not ends & {_last(name) for name in kept}:
@@ -85,12 +88,16 @@ def _extra(extra: list[str], expected: list[str], what: str) -> Iterator[tuple[s
     inside = {name: next((t for t in targets if t in name.split(".")[:-1]), "") for name in extra}
     if all(len(piece) > 1 and piece != _last(name) for name, piece in pieces.items()):
         some = extra[0]
-        yield "a piece of the last part", (
-            f"What is too much in {what} has a right name as a piece of its last part: `{_last(some)}` holds `{pieces[some]}`."
+        yield (
+            "a piece of the last part",
+            (
+                f"What is too much in {what} has a right name as a piece of its last part: `{_last(some)}` holds `{pieces[some]}`."
+            ),
         )
     elif all(len(piece) > 1 for piece in inside.values()):
-        yield "a part of the path", (
-            f"What is too much in {what} lies inside a module with a right name: {_listed(extra)}."
+        yield (
+            "a part of the path",
+            (f"What is too much in {what} lies inside a module with a right name: {_listed(extra)}."),
         )
     ends = {_last(name) for name in extra}
     if len(extra) > 1 and len(ends) == 1 and not ends & targets:

@@ -4,6 +4,7 @@ A relation is a fact about data, so it needs no knowledge of the code. It is sta
 comparison, on so many different numbers that chance cannot have made it.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -70,10 +71,7 @@ def relations(expected, given, terms: Iterable[tuple[str, object]] = ()) -> dict
     found: dict[str, str] = {}
     for place in wrong:
         _keep(found, _of_dtypes(right[place], seen[place], quoted(place)))
-    for pair in [*([_joined(alike)] if len(alike) > 1 else []), *alike]:
-        _keep(found, _of_numbers(pair))
-        for term, without in terms:
-            _keep(found, _of_a_term(pair, term, entries(without)))
+    found |= _in_most(alike, [(term, entries(without)) for term, without in terms])
     for pair in pairs:
         _keep(found, _of_places(pair))
         if pair.expected.shape == pair.given.shape and pair.expected.dim() > 1:
@@ -82,6 +80,25 @@ def relations(expected, given, terms: Iterable[tuple[str, object]] = ()) -> dict
         _keep(found, of_names(right[place], seen[place], quoted(place)))
     _keep(found, of_keys(expected, given))
     return found
+
+
+def _in_most(pairs: list[Pair], terms: list[tuple[str, dict[str, object]]]) -> dict[str, str]:
+    """The relations between numbers that hold in all that differs, or else in half of the entries at least."""
+
+    def of(pair: Pair) -> dict[str, str]:
+        found: dict[str, str] = {}
+        _keep(found, _of_numbers(pair))
+        for term, without in terms:
+            _keep(found, _of_a_term(pair, term, without))
+        return found
+
+    together = of(_joined(pairs)) if len(pairs) > 1 else {}
+    by_entry = [of(pair) for pair in pairs if pair.expected.numel() >= ENOUGH]
+    counts = Counter(kind for one in by_entry for kind in one)
+    often = {
+        kind: text for one in reversed(by_entry) for kind, text in one.items() if 2 * counts[kind] >= len(by_entry)
+    }
+    return together | {kind: text for kind, text in often.items() if kind not in together}
 
 
 def _keep(found: dict[str, str], new: Found) -> None:
@@ -158,10 +175,14 @@ def _of_numbers(pair: Pair) -> Found:
 def _times(factor: float) -> str:
     if abs(factor + 1) < 1e-4:
         return "the right one with the wrong sign"
-    near = Fraction(factor).limit_denominator(64)
-    if abs(factor - near) < 1e-6 * abs(factor) and abs(near.numerator) == 1 != near.denominator:
-        return f"{near} of the right one"
-    return f"{factor:.4g} times the right one"
+    return f"{_ratio(factor)} times the right one"
+
+
+def _ratio(number: float) -> str:
+    """`0.4 (2/5)`, if the fraction is a simple one."""
+    near = Fraction(number).limit_denominator(50)
+    simple = abs(number - near) < 1e-5 * abs(number) and near.denominator > 1
+    return f"{number:.4g} ({near})" if simple else f"{number:.4g}"
 
 
 def _of_offsets(pair: Pair) -> Found:
@@ -193,7 +214,7 @@ def _of_a_term(pair: Pair, term: str, without: dict[str, object]) -> Found:
     elif abs(times + 1) < 1e-4:
         how = "is subtracted instead of added"
     else:
-        how = "counts twice" if abs(times - 2) < 1e-4 else f"counts {times:.4g} times as much as it should"
+        how = "counts twice" if abs(times - 2) < 1e-4 else f"counts {_ratio(times)} times as much as it should"
     yield f"{term} {times:.3g}", f"In {pair.what} {term} {how}."
 
 
@@ -217,8 +238,11 @@ def _of_rows(pair: Pair) -> Found:
             close = ((factors[:, None] * right - given).abs() <= gap * (1 + factors.abs().max())).all()
             if rich and close and different(factors) > 1:
                 low, high = factors.min(), factors.max()
-                yield f"{name} factors", (
-                    f"Each {name} of {pair.what} is the right one times a number of its own, from {low:.3g} to {high:.3g}."
+                yield (
+                    f"{name} factors",
+                    (
+                        f"Each {name} of {pair.what} is the right one times a number of its own, from {low:.3g} to {high:.3g}."
+                    ),
                 )
 
 
@@ -262,7 +286,10 @@ def _of_lengths(pair: Pair, axis: int, where: str) -> Found:
     for place, begin in (("start", extra), ("end", 0)):
         if _close(pair, many.narrow(axis, begin, size), few):
             be = "is" if extra == 1 else "are"
-            yield f"{verb} at the {place}", f"{_capital(where)} {what} {be} {verb} at the {place}; the others are right."
+            yield (
+                f"{verb} at the {place}",
+                f"{_capital(where)} {what} {be} {verb} at the {place}; the others are right.",
+            )
 
 
 def _of_shifts(pair: Pair, axis: int, where: str) -> Found:
@@ -271,12 +298,17 @@ def _of_shifts(pair: Pair, axis: int, where: str) -> Found:
         if size - by < 2:
             return
         head, tail = (0, size - by), (by, size - by)
-        for word, of_right, of_given in (("late", head, tail), ("early", tail, head)):
-            part = pair.expected.narrow(axis, *of_right)
-            if different(part) >= ENOUGH and _close(pair, part, pair.given.narrow(axis, *of_given)):
-                places = "one place" if by == 1 else f"{by} places"
-                yield f"shift {word} {by}", f"{_capital(where)} all stands {places} too {word}."
-                return
+        words = [
+            word
+            for word, of_right, of_given in (("late", head, tail), ("early", tail, head))
+            if different(pair.expected.narrow(axis, *of_right)) >= ENOUGH
+            and _close(pair, pair.expected.narrow(axis, *of_right), pair.given.narrow(axis, *of_given))
+        ]
+        if words:
+            places = "one place" if by == 1 else f"{by} places"
+            if len(words) == 1:  # both, if the two halves have changed places
+                yield f"shift {words[0]} {by}", f"{_capital(where)} all stands {places} too {words[0]}."
+            return
 
 
 def _of_orders(pair: Pair, axis: int, where: str) -> Found:
@@ -289,7 +321,10 @@ def _of_orders(pair: Pair, axis: int, where: str) -> Found:
         order, places = same.int().argmax(1).tolist(), list(range(len(right)))
         how = "in reverse order" if order == places[::-1] else "in another order"
         if order != places:
-            yield "order", f"{_capital(where)} stand the right {'numbers' if right.shape[1] == 1 else 'parts'}, but {how}."
+            yield (
+                "order",
+                f"{_capital(where)} stand the right {'numbers' if right.shape[1] == 1 else 'parts'}, but {how}.",
+            )
 
 
 def _of_ends(pair: Pair, axis: int, where: str) -> Found:

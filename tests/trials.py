@@ -44,9 +44,7 @@ def reports(submissions: dict[str, Submission], problem: Problem, seed: int) -> 
 
 
 def _judged(found: dict, problem: Problem, seed: int, shown: Iterable[dict] = ()) -> Report:
-    seen = Observed(found, {}, set(problem.parts), [])
-    object.__setattr__(seen, "rules", list(shown))  # as the child tells them
-    return judge(seen, problem, seed=seed)
+    return judge(Observed(found, {}, set(problem.parts), [], rules=list(shown)), problem, seed=seed)
 
 
 def alike(problem: Problem, seeds: Iterable[int]) -> list[str]:

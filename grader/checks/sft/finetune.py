@@ -13,7 +13,6 @@ from grader.checks.sft.material import (
     modes,
     moved,
     weights,
-    with_large_gradients,
 )
 from grader.checks.sft.updates import lesson, losses, told, tune
 
@@ -37,7 +36,7 @@ def trains_with_adamw(code, rng):
     """The weights after an epoch without weight decay are those of AdamW, with betas 0.9 and 0.999 and eps 1e-8."""
     model, small = LanguageModel(rng), LanguageModel(rng)
     tune(code, model, *lesson(rng, model.vocabulary, 4))
-    tune(code, small, *lesson(rng, small.vocabulary, 3), lr=0.1, max_grad_norm=whole(rng, 2, 6) * 1e-8)
+    tune(code, small, *lesson(rng, small.vocabulary, 3), max_grad_norm=whole(rng, 2, 6) * 1e-8)
     rare = LanguageModel(rng, tied=False).requires_grad_(False)
     rare.embedding.requires_grad_(True)
     train, val = lesson(rng, rare.vocabulary, 5)
@@ -62,7 +61,7 @@ def trains_with_adamw(code, rng):
 def only_matrices_decay(code, rng):
     """Weight decay acts on tensors with two dimensions or more, whatever their names, never on biases, gains and other vectors."""
     model = LanguageModel(rng)
-    tune(code, model, *lesson(rng, model.vocabulary, 3), weight_decay=float(whole(rng, 3, 6)))
+    tune(code, model, *lesson(rng, model.vocabulary, 3), weight_decay=float(whole(rng, 10, 20)))
     after = weights(model)
     return {
         "with decay": {name: tensor for name, tensor in after.items() if tensor.ndim > 1},
@@ -87,7 +86,7 @@ def only_trainable_parameters_move(code, rng):
         parameter = model.get_parameter(name)
         parameter.grad = rand(rng, *parameter.shape)
     before = weights(model)
-    tune(code, model, *lesson(rng, model.vocabulary, 2), epochs=2, weight_decay=0.5)
+    tune(code, model, *lesson(rng, model.vocabulary, 2), epochs=2, weight_decay=5.0)
     return {
         "frozen tensors that moved": [name for name in moved(model, before) if name in frozen],
         "trainable afterwards": [name for name, parameter in model.named_parameters() if parameter.requires_grad],
@@ -108,7 +107,7 @@ def shared_tensors_train_once(code, rng):
     """A tensor that two modules share is trained as one and stays shared."""
     model = LanguageModel(rng, tied=True)
     train, val = lesson(rng, model.vocabulary, 3)
-    tune(code, model, train, val, weight_decay=0.5)
+    tune(code, model, train, val, weight_decay=5.0)
     after = weights(model)
     with torch.no_grad():
         model.embedding.weight *= 2
@@ -145,7 +144,7 @@ def validates_after_each_epoch(code, rng):
     """val_loss and val_token_accuracy are those of the model after the epoch, in eval mode, over all validation batches."""
     model = LanguageModel(rng)
     train, val = lesson(rng, model.vocabulary, 2)
-    history = tune(code, model, train, [*val, drawn_batch(rng, model.vocabulary, (3, 1))], epochs=2, lr=0.05)
+    history = tune(code, model, train, [*val, drawn_batch(rng, model.vocabulary, (3, 1))], epochs=2)
     # The preference falls to -1, -1.75, -2.25 and -2.5 times the learning rate. Each time one more topic gets the answer no.
     lr = whole(rng, 10, 14) / 10
     turns = {f"turn{number}": (1.0, lr * share) for number, share in enumerate((0.5, 1.4, 2.0, 2.4))}
@@ -228,7 +227,7 @@ def first_of_equal_epochs_is_kept(code, rng):
 def ends_in_eval_mode(code, rng):
     """The model trains in train mode, whatever modes it came in, and all of it is in eval mode at the end."""
     model = in_drawn_modes(rng, LanguageModel(rng))
-    history = tune(code, model, *lesson(rng, model.vocabulary, 1), epochs=2)
+    history = tune(code, model, *lesson(rng, model.vocabulary, 2), epochs=2)
     return {"modes at the end": modes(model)} | told(history, model)
 
 
@@ -249,8 +248,8 @@ def passes_the_clipping_on(code, rng):
         "near eps": whole(rng, 2, 6) * 1e-9,
         "below the gradients": whole(rng, 3, 7) / 10,
     }.items():
-        model = with_large_gradients(rng)
-        options = {"lr": 0.1, "weight_decay": 0.5, "max_grad_norm": limit}
+        model = LanguageModel(rng)
+        options = {"weight_decay": 5.0, "max_grad_norm": limit}
         tune(code, model, *lesson(rng, model.vocabulary, 2), **options)
         seen[f"weights with a limit {name}"] = weights(model)
     return seen

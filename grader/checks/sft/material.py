@@ -248,7 +248,8 @@ def body(rng, vocabulary: int, width: int) -> nn.Module:
 class LanguageModel(Named):
     """A model of drawn names, depth and sizes: model(input_ids, attention_mask) -> logits (B, T, vocabulary), in float64.
 
-    It keeps a record of its calls: mode, whether gradients are on, and the real tokens of each row.
+    It keeps a record of its calls: mode, whether gradients are on, and the real tokens of each row. On the batches below, its
+    gradients together are longer than 1.
     """
 
     def __init__(self, rng, tied: bool | None = None):
@@ -331,14 +332,6 @@ def in_drawn_modes(rng, model: nn.Module) -> nn.Module:
 def modes(model: nn.Module) -> dict[str, str]:
     """The mode of each module, by its name."""
     return {name or "the model": "train" if module.training else "eval" for name, module in model.named_modules()}
-
-
-def with_large_gradients(rng) -> LanguageModel:
-    """A model whose gradients together are longer than 1, by its large head."""
-    model = LanguageModel(rng, tied=False)
-    with torch.no_grad():
-        model.part("head").weight *= 8
-    return model
 
 
 class TwoAnswers(Named):

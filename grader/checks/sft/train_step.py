@@ -18,14 +18,13 @@ from grader.checks.sft.material import (
     modes,
     moved,
     weights,
-    with_large_gradients,
     without_labels,
 )
 
 
 def sgd(rng, model, **options) -> torch.optim.SGD:
     """Plain gradient descent over all parameters, with a drawn learning rate."""
-    return torch.optim.SGD(model.parameters(), lr=whole(rng, 3, 6) / 10, **options)
+    return torch.optim.SGD(model.parameters(), lr=whole(rng, 2, 5) / 100, **options)
 
 
 def with_old_gradients(rng, model) -> None:
@@ -138,7 +137,7 @@ def trains_in_train_mode(code, rng):
 )
 def clips_the_total_norm(code, rng):
     """The norm of all gradients of the whole list together is cut to max_grad_norm before the update."""
-    model = with_large_gradients(rng)
+    model = LanguageModel(rng)
     limit = whole(rng, 4, 9) / 10
     code.train_step(model, micro_batches(rng, model.vocabulary), sgd(rng, model), max_grad_norm=limit)
     return {"weights": weights(model)}
@@ -155,13 +154,13 @@ def clips_the_total_norm(code, rng):
 )
 def clips_only_when_it_should(code, rng):
     """None does not clip, a norm below the limit is not scaled up, the default limit is 1.0, and a limit of 0.0 leaves no gradient."""
-    given = with_large_gradients(rng)
+    given = LanguageModel(rng)
     parts = micro_batches(rng, given.vocabulary)
 
     def weights_after(**options):
         model = copy.deepcopy(given)
         optimizer = torch.optim.SGD(
-            model.parameters(), lr=0.5, weight_decay=0.2
+            model.parameters(), lr=0.05, weight_decay=2.0
         )  # a decay acts without a gradient, too
         code.train_step(model, parts, optimizer, **options)
         return weights(model)
@@ -227,7 +226,7 @@ def frozen_parameters_stay(code, rng):
     with_old_gradients(rng, model)
     frozen = freeze_some(rng, model)
     before = weights(model)
-    code.train_step(model, micro_batches(rng, model.vocabulary), sgd(rng, model, weight_decay=0.1), max_grad_norm=0.7)
+    code.train_step(model, micro_batches(rng, model.vocabulary), sgd(rng, model, weight_decay=2.0), max_grad_norm=0.7)
     return {
         "frozen tensors that moved": [name for name in moved(model, before) if name in frozen],
         "trainable afterwards": [name for name, parameter in model.named_parameters() if parameter.requires_grad],
@@ -250,7 +249,7 @@ def refuses_a_list_without_labels(code, rng):
     def trial(parts):
         model = in_drawn_modes(rng, LanguageModel(rng))
         with_old_gradients(rng, model)
-        optimizer = sgd(rng, model, weight_decay=0.2)
+        optimizer = sgd(rng, model, weight_decay=2.0)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda k: 0.5**k)
         micro = parts(model.vocabulary)
         error = refusal(
@@ -305,7 +304,7 @@ def a_micro_batch_without_labels_adds_nothing(code, rng):
 def several_micro_batches_make_one_update(code, rng):
     """A list of micro-batches makes one update, also for an optimizer with momentum; inputs are as they were."""
     model = LanguageModel(rng)
-    optimizer = Counting(model.parameters(), lr=whole(rng, 1, 3) / 10, momentum=0.9)
+    optimizer = Counting(model.parameters(), lr=whole(rng, 2, 5) / 100, momentum=0.9)
     parts = some(rng, whole(rng, 2, 3), micro_batches(rng, model.vocabulary))
     kept = copy.deepcopy(parts)
     for _ in range(2):

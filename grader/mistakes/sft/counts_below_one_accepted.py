@@ -1,7 +1,7 @@
-"""epochs and accumulation are not looked at.
+"""epochs and accumulation below 1 are not refused with a ValueError that names them.
 
-No epoch gives an empty history and no best weights, and windows of no batch are an error from range() that
-names nothing of yours. Check the arguments first and say what is wrong.
+No epoch gives an empty history and no best weights, and windows of no batch end in an error that names
+nothing of yours. Check the arguments first, and say what is wrong.
 """
 # Shows in: refuses_counts_below_one
 

@@ -11,7 +11,7 @@ def encode_example(prompt_ids, response_ids, *, eos_id, max_length):
     start = max(0, len(prompt_ids) + len(target) - max_length)
     input_ids = [*prompt_ids, *target][start:]
     labels = [*[IGNORE_INDEX] * len(prompt_ids), *target][start:]
-    if all(label == IGNORE_INDEX for label in labels):
+    if len(prompt_ids) >= max_length:
         raise ValueError(
             f"max_length={max_length} leaves no token of the response: the prompt has {len(prompt_ids)} tokens"
         )

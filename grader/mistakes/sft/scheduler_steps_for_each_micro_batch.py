@@ -1,7 +1,6 @@
 """The scheduler steps after each micro-batch.
 
-The schedule counts updates. With accumulation over three micro-batches it would be at its end after a third
-of the training.
+A schedule is counted in updates. With eight micro-batches it would be over after an eighth of the training.
 """
 
 
@@ -17,10 +16,10 @@ def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm
         loss = sft_loss(logits, batch["labels"]) * _count(batch["labels"]) / total
         loss.backward()  # adds to the gradients of the micro-batches before
         mean_loss += loss.item()
+        if scheduler is not None:
+            scheduler.step()
     if max_grad_norm is not None:
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         nn.utils.clip_grad_norm_(parameters, max_grad_norm)
     optimizer.step()
-    for _ in micro_batches if scheduler is not None else ():
-        scheduler.step()
     return mean_loss

@@ -30,9 +30,8 @@ def finetune(
         ],
         lr=lr,
     )
-    scheduler = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, _warmup_then_decay(epochs * max(1, len(train_batches) // accumulation), warmup_ratio)
-    )
+    factor = _warmup_then_decay(epochs * max(1, len(train_batches) // accumulation), warmup_ratio)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda k: max(0.0, factor(k)))
     history, best = [], None
     for epoch in range(1, epochs + 1):
         loss, tokens = 0.0, 0

@@ -1,9 +1,9 @@
-"""epochs and accumulation below 1 are silently taken for 1.
+"""The schedule counts len(train_batches) // accumulation updates an epoch, and the rate falls below zero.
 
-The caller learns nothing of the slip, and a run of hours does something else than was asked. A value that
-makes no sense is a ValueError that names it.
+The short window at the end of an epoch is an update, too. Behind the end of its schedule a line goes on below
+zero, and the updates go uphill. Round up.
 """
-# Shows in: refuses_counts_below_one
+# Shows in: warms_up_then_decays
 
 
 def finetune(
@@ -18,7 +18,9 @@ def finetune(
     accumulation=1,
     max_grad_norm=1.0,
 ):
-    epochs, accumulation = max(1, epochs), max(1, accumulation)
+    for name, value in (("epochs", epochs), ("accumulation", accumulation), ("train_batches", len(train_batches))):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
     windows = [train_batches[start : start + accumulation] for start in range(0, len(train_batches), accumulation)]
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(
@@ -28,7 +30,9 @@ def finetune(
         ],
         lr=lr,
     )
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, _warmup_then_decay(epochs * len(windows), warmup_ratio))
+    scheduler = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, _warmup_then_decay(epochs * max(1, len(train_batches) // accumulation), warmup_ratio)
+    )
     history, best = [], None
     for epoch in range(1, epochs + 1):
         loss, tokens = 0.0, 0

@@ -1,0 +1,30 @@
+"""The gradients are cleared after the step only, and what was there before is divided along with the new ones.
+
+A gradient that another backward has left enters the next update. Clear right before the first backward, where
+nothing can come between.
+"""
+# Shows in: old_gradients_are_cleared
+
+
+def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):
+    total = sum(_count(batch["labels"]).item() for batch in micro_batches)
+    if total == 0:
+        raise ValueError("micro_batches hold no label to learn from: all are IGNORE_INDEX")
+    model.train()
+    mean_loss = 0.0
+    for batch in micro_batches:
+        logits = model(batch["input_ids"], batch["attention_mask"])
+        loss = sft_loss(logits, batch["labels"]) * _count(batch["labels"])
+        loss.backward()  # adds to the gradients of the micro-batches before
+        mean_loss += loss.item()
+    for parameter in model.parameters():
+        if parameter.grad is not None:
+            parameter.grad /= total
+    if max_grad_norm is not None:
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        nn.utils.clip_grad_norm_(parameters, max_grad_norm)
+    optimizer.step()
+    optimizer.zero_grad()
+    if scheduler is not None:
+        scheduler.step()
+    return mean_loss / total
