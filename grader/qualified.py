@@ -70,7 +70,7 @@ def _missing(missing: list[str], kept: list[str], what: str) -> Iterator[tuple[s
     if len(missing) < 2 or not kept:
         return
     deepest = max(name.count(".") for name in kept)
-    if all(name.count(".") > deepest for name in missing):
+    if len(missing) > 2 and len(kept) > 1 and all(name.count(".") > deepest for name in missing):
         yield (
             "too deep",
             (
@@ -100,7 +100,7 @@ def _extra(extra: list[str], expected: list[str], what: str) -> Iterator[tuple[s
             (f"What is too much in {what} lies inside a module with a right name: {_listed(extra)}."),
         )
     ends = {_last(name) for name in extra}
-    if len(extra) > 1 and len(ends) == 1 and not ends & targets:
+    if expected and len(extra) > 1 and len(ends) == 1 and not ends & targets:
         yield "one kind too many", f"What is too much in {what} ends in `{ends.pop()}` everywhere."
 
 

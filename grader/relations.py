@@ -230,7 +230,11 @@ def _of_rows(pair: Pair) -> Found:
         if len(right) < 2:
             continue
         gap = pair.allowed.max()
-        if ((given - given[0]).abs() <= gap).all() and not ((right - right[0]).abs() <= gap).all():
+        if (
+            len(right) >= ROW
+            and ((given - given[0]).abs() <= gap).all()
+            and not ((right - right[0]).abs() <= gap).all()
+        ):
             yield f"equal {name}s", f"All {name}s of {pair.what} are the same."
         elif pair.fine and right.shape[1] >= ROW:
             factors = (right * given).sum(1) / (right * right).sum(1).clamp(min=1e-300)
@@ -293,22 +297,19 @@ def _of_lengths(pair: Pair, axis: int, where: str) -> Found:
 
 
 def _of_shifts(pair: Pair, axis: int, where: str) -> Found:
+    """The right numbers, some places too late or too early along an axis on which no two slices are equal."""
     size = pair.expected.shape[axis]
-    for by in (1, 2, 3):
-        if size - by < 2:
-            return
+    slices = pair.expected.movedim(axis, 0).reshape(size, -1)
+    if len(slices.unique(dim=0)) < size:
+        return
+    for by in range(1, size // 3 + 1):
         head, tail = (0, size - by), (by, size - by)
-        words = [
-            word
-            for word, of_right, of_given in (("late", head, tail), ("early", tail, head))
-            if different(pair.expected.narrow(axis, *of_right)) >= ENOUGH
-            and _close(pair, pair.expected.narrow(axis, *of_right), pair.given.narrow(axis, *of_given))
-        ]
-        if words:
-            places = "one place" if by == 1 else f"{by} places"
-            if len(words) == 1:  # both, if the two halves have changed places
-                yield f"shift {words[0]} {by}", f"{_capital(where)} all stands {places} too {words[0]}."
-            return
+        for word, of_right, of_given in (("late", head, tail), ("early", tail, head)):
+            part = pair.expected.narrow(axis, *of_right)
+            if different(part) >= ENOUGH and _close(pair, part, pair.given.narrow(axis, *of_given)):
+                places = "one place" if by == 1 else f"{by} places"
+                yield f"shift {word} {by}", f"{_capital(where)} all stands {places} too {word}."
+                return
 
 
 def _of_orders(pair: Pair, axis: int, where: str) -> Found:

@@ -1,4 +1,4 @@
-"""An epoch counts as better only if val_loss falls by more than 0.001.
+"""An epoch counts as better only if val_loss falls by more than 0.0001.
 
 A margin (min_delta) is for stopping early, where a small gain does not pay for the time. To choose the best
 weights, the lowest val_loss counts, by however little.
@@ -39,7 +39,7 @@ def finetune(
             loss += count * train_step(model, window, optimizer, scheduler=scheduler, max_grad_norm=max_grad_norm)
             tokens += count
         result = evaluate(model, val_batches)
-        if best is None or result["loss"] < min(entry["val_loss"] for entry in history) - 1e-3:
+        if best is None or result["loss"] < min(entry["val_loss"] for entry in history) - 1e-4:
             best = copy.deepcopy(model.state_dict())  # state_dict() alone refers to the live weights
         history.append(
             {
