@@ -121,8 +121,8 @@ def best_by_reference(tree: Tree) -> Found:
     copies = {"clone", "deepcopy", "copy", "tensor", "numpy", "to", "cpu"}
     for node in tree.of(ast.Assign, ast.NamedExpr):
         for value in node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]:
-            if isinstance(value, ast.Call) and last(value.func) in ("dict", "copy") and len(value.args) == 1:
-                value = value.args[0]  # a copy of the dict alone
+            if isinstance(value, ast.Call) and last(value.func) in ("dict", "copy"):  # a copy of the dict alone
+                value = value.args[0] if value.args else getattr(value.func, "value", value)
             shallow = isinstance(value, ast.DictComp) and not names_in(value.value) & copies
             source = value.generators[0].iter if shallow else value
             if isinstance(source, ast.Call) and shallow and "state_dict" in names_in(source):

@@ -41,7 +41,7 @@ def trains_with_adamw(code, rng):
     rare.embedding.requires_grad_(True)
     train, val = lesson(rng, rare.vocabulary, 5)
     train = [with_tokens(train[0], 0, 4), *(with_tokens(batch, 5, rare.vocabulary - 1) for batch in train[1:])]
-    tune(code, rare, train, val, lr=0.5)
+    tune(code, rare, train, val, lr=1.0)
     return {
         "weights": weights(model),
         "weights after gradients as small as eps": weights(small),
