@@ -25,6 +25,15 @@ SCHEDULE = (
     "only_matrices_decay",
 )
 BEST = ("keeps_the_best_epoch", "first_of_equal_epochs_is_kept")
+FINAL_WEIGHTS = (
+    *BEST,
+    "accumulates_over_windows",
+    "trains_with_adamw",
+    "only_matrices_decay",
+    "only_trainable_parameters_move",
+    "shared_tensors_train_once",
+    "passes_the_clipping_on",
+)
 MODES = ("mode_is_restored", "mode_is_restored_after_an_exception", "refuses_to_evaluate_nothing")
 
 
@@ -114,7 +123,7 @@ def warm_up_rounded_down(tree: Tree) -> Found:
 
 @rule(
     ("finetune",),
-    BEST,
+    FINAL_WEIGHTS,
     "`state_dict()` gives the tensors themselves, which go on training. Keep a copy of each: `.clone()`, or `copy.deepcopy`.",
 )
 def best_by_reference(tree: Tree) -> Found:
