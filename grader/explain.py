@@ -21,6 +21,7 @@ from grader.relations import relations
 from grader.verdict import Mistake
 
 MOST_AT_ONCE = 3  # known mistakes in one stub
+ENTANGLED = 4  # checks that are explained for each one in which two mistakes act and do not fit together
 MOST_CANDIDATES = 40  # among more, three at once are not searched for
 
 
@@ -105,9 +106,11 @@ def known(evidence: Evidence) -> dict[str, tuple[str, ...]]:
             _tells(evidence, m, failing) or (not doubtful and _is_the_same_everywhere(evidence, m)) for m in chosen
         ):
             chosen = ()
-        for check in failing if chosen else ():
-            found[check] = tuple(mistake for mistake in chosen if check in evidence.acts[mistake])
-        unknown += [] if chosen else failing
+        for check in failing:
+            acting = tuple(mistake for mistake in chosen if check in evidence.acts[mistake])
+            if len(acting) > 1 or any(check in evidence.agreement[mistake] for mistake in acting):
+                found[check] = acting
+        unknown += [check for check in failing if check not in found]
     return found | _consequences(evidence, found)
 
 
@@ -129,26 +132,31 @@ def _consequences(evidence: Evidence, found: dict[str, tuple[str, ...]]) -> dict
 
 
 def _best(evidence: Evidence, failing: list[str]) -> tuple[str, ...]:
-    """The smallest set of known mistakes that explains all failing checks of a stub; none if two sets do so equally well."""
+    """The smallest set of known mistakes that explains all failing checks of a stub. Of several, what is in all of them."""
     candidates = [mistake for mistake in evidence.possible if evidence.agreement[mistake] & set(failing)]
     for size in range(1, (MOST_AT_ONCE if len(candidates) <= MOST_CANDIDATES else 2) + 1):
         sets = [chosen for chosen in combinations(candidates, size) if _explains(evidence, chosen, failing)]
         if sets:
             scores = [len(set().union(*(evidence.agreement[mistake] for mistake in chosen))) for chosen in sets]
-            best = max(scores)
-            return sets[scores.index(best)] if scores.count(best) == 1 else ()
+            best = [chosen for chosen, score in zip(sets, scores) if score == max(scores)]
+            return tuple(mistake for mistake in best[0] if all(mistake in chosen for chosen in best))
     return ()
 
 
 def _explains(evidence: Evidence, chosen: tuple[str, ...], failing: list[str]) -> bool:
     """Whether these mistakes, made at once, would give what was seen in all failing checks of a stub."""
     own = {mistake: [] for mistake in chosen}  # checks in which it alone acts
+    entangled = 0  # checks in which the effect of one changes that of another
     for check in failing:
         acting = [mistake for mistake in chosen if check in evidence.acts[mistake]]
         if len(acting) == 1 and check in evidence.agreement[acting[0]]:
             own[acting[0]].append(check)
-        elif len(acting) < 2 or not _fits_both(evidence, acting, check):
+        elif len(acting) > 1:
+            entangled += not _fits_both(evidence, acting, check)
+        else:
             return False
+    if ENTANGLED * entangled > sum(map(len, own.values())):
+        return False
     if len(chosen) == 1:
         return True
     return all(

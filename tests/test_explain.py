@@ -240,6 +240,11 @@ def test_of_two_explanations_none_is_named():
     assert known(evidence({"m": {"a1": ONE}, "n": {"a1": ONE}}, {"a1": ONE})) == {}
 
 
+def test_what_is_in_all_explanations_is_named():
+    bank = {"m": {"a1": ONE}, "n": {"a2": TWO}, "o": {"a2": TWO}}
+    assert known(evidence(bank, {"a1": ONE, "a2": TWO})) == {"a1": ("m",)}
+
+
 def test_a_mistake_is_named_in_the_stubs_that_rest_on_it():
     bank = {"m": {"a1": ONE, "b1": TWO}}
     assert known(evidence(bank, {"a1": ONE, "b1": TWO, "b2": ONE})) == {"a1": ("m",), "b1": ("m",)}
