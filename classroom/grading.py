@@ -178,7 +178,7 @@ def _as_data(result: Result) -> dict:
         "points": result.points,
         "max_points": result.check.points,
         "status": result.status,
-        "message": result.message[:2000],
+        "message": result.words[:2000],
         "diagnosis": {"id": known.id, "title": known.title, "lesson": known.lesson} if known else None,
         "hints": list(result.check.hints),
     }

@@ -16,7 +16,10 @@ CHANGING = {
     "add", "append", "appendleft", "clear", "extend", "insert", "pop", "popitem", "register", "remove", "setdefault", "update",
     "__setattr__", "__setitem__", "__delitem__",
 }  # fmt: skip
-PASSED_ON = {"dict", "enumerate", "getattr", "items", "iter", "list", "reversed", "sorted", "tuple", "values", "vars", "zip"}
+# Functions and methods that give back what they are given, or a part of it.
+PASSED_ON = {
+    "dict", "enumerate", "get_type_hints", "getattr", "items", "iter", "list", "next", "reversed", "sorted", "tuple", "type", "values", "vars", "zip",
+}  # fmt: skip
 PATCHES = {"setattr", "delattr", "update_wrapper", "__setattr__", "__delattr__"}  # functions that change their first argument
 HEARS = ("__init_subclass__", "__new__", "__init__")  # methods in which a class above, or a metaclass, may note a new class
 # Libraries whose functions look at a class or function that they are given, and leave it as it is.
@@ -111,7 +114,7 @@ class Effects:
             elif isinstance(node, ast.ImportFrom):
                 self.modules |= {a.asname or a.name: (node.module or ".").split(".")[0] for a in node.names}
             else:
-                _note_alias(node, self.aliases, PASSED_ON)
+                _note_alias(node, self.aliases)
 
     def touches(self, statement: ast.stmt) -> set[str]:
         """The module-level names of what a statement changes: in place, by a call, by a decorator, by a subclass."""
@@ -128,7 +131,7 @@ class Effects:
                 found |= self._by_subclass(node)
         if isinstance(statement, ast.Expr):
             found |= self._by_bare_call(statement.value)
-        return {name for one in found - {None} for name in self._behind(one)}
+        return {name for one in found - {None} for name in self._behind(one)} - self.modules.keys()
 
     def _behind(self, name: str) -> set[str]:
         """The name and those of which it is an alias."""
@@ -252,12 +255,8 @@ def _changed(body: ast.AST, parameters: set[str]) -> tuple[set[str], set[str]]:
     return seen & parameters, (seen - local) | outer
 
 
-def _note_alias(node: ast.AST, aliases: dict[str, set[str]], calls: set[str] | None = None) -> None:
-    """Note that a variable is another name for something, or one of several things: `C = A`, `for C in (A, B)`, `with f(A) as C`.
-
-    Args:
-        calls: the functions that may give back what they are given; None means all of them.
-    """
+def _note_alias(node: ast.AST, aliases: dict[str, set[str]]) -> None:
+    """Note that a variable is another name for something, or one of several things: `C = A`, `for C in (A, B)`, `with f(A) as C`."""
     if isinstance(node, ast.Assign):
         pairs = [(target, node.value) for target in node.targets]
     elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and node.value:
@@ -269,13 +268,13 @@ def _note_alias(node: ast.AST, aliases: dict[str, set[str]], calls: set[str] | N
     else:
         return
     for target, value in pairs:
-        names = _held(value, calls)
+        names = _held(value)
         for found in ast.walk(target):
             if isinstance(found, ast.Name) and isinstance(found.ctx, ast.Store) and names - {found.id}:
                 aliases.setdefault(found.id, set()).update(names - {found.id})
 
 
-def _held(value: ast.expr, calls: set[str] | None) -> set[str]:
+def _held(value: ast.expr) -> set[str]:
     """The names of what an expression gives or holds. Of a call: what it is given, and what it is called on."""
     if isinstance(value, ast.Name):
         return {value.id}
@@ -287,8 +286,8 @@ def _held(value: ast.expr, calls: set[str] | None) -> set[str]:
         parts = value.values
     elif isinstance(value, ast.IfExp):
         parts = [value.body, value.orelse]
-    elif isinstance(value, ast.Call) and (calls is None or getattr(value.func, "attr", root(value.func)) in calls):
+    elif isinstance(value, ast.Call) and getattr(value.func, "attr", root(value.func)) in PASSED_ON:
         parts = [*value.args, *([value.func.value] if isinstance(value.func, ast.Attribute) else [])]
     else:
         parts = []
-    return {name for part in parts for name in _held(part, calls)}
+    return {name for part in parts for name in _held(part)}

@@ -49,7 +49,9 @@ def select(cells: list[Cell], names: set[str]) -> Program:
     for number, cell in enumerate(cells):
         if cell.kind == "code":
             try:
-                statements += [(cell, statement) for statement in parse(cell.source).body]
+                tree = parse(cell.source)
+                compile(tree, cell.label, "exec", dont_inherit=True)  # what Python refuses as a whole, as `nonlocal` at the top
+                statements += [(cell, statement) for statement in tree.body]
             except SyntaxError as error:
                 broken.append((_broken(cell, error), number, len(statements)))
     bound = [binds(statement) for _, statement in statements]

@@ -26,7 +26,6 @@ def short_limits(monkeypatch):
         ("import sys; sys.exit(3)", "error", "SystemExit: 3 — in code cell 2, line 3"),
         ("import ctypes; ctypes.string_at(0)", "error", "ended the Python process"),
         ("import torch; return [torch.ones(2**26) for _ in range(40)]", "error", "GB of memory"),
-        ("print('x' * 100_000_000)", "error", "printed more than 1,000,000 characters"),
         ("return lora_state_dict(model)", "error", "RecursionError"),
         ("return {'a': lambda: 0}", "failed", "too many: a"),
         ("return 3", "error", "TypeError"),
@@ -37,6 +36,11 @@ def test_an_accident_ends_its_check_alone(lora, body, status, words):
     assert not_passed(report) == [VICTIM]
     result = next(result for result in report.results if result.check.id == VICTIM)
     assert result.status == status and words in result.message
+
+
+def test_a_flood_of_prints_costs_nothing(lora):
+    code = "\nright = lora_state_dict\ndef lora_state_dict(model):\n    print('x' * 100_000_000)\n    return right(model)"
+    assert not_passed(graded(lora, code)) == []
 
 
 def test_a_loop_that_catches_everything_is_killed(lora):

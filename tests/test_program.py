@@ -3,11 +3,14 @@
 import ast
 import dataclasses
 import inspect
+from dataclasses import replace
 
 import pytest
 
+from grader import stubs
+from grader.problems import PROBLEMS
 from grader.program import imports, module_of, run, select
-from grader.submission import Cell
+from grader.submission import Cell, read
 
 DEFINES = "def f(x):\n    return x"
 
@@ -155,6 +158,22 @@ def test_what_only_uses_it_is_not_run(use):
 
 def test_a_class_may_have_the_name_of_its_base():
     assert len(kept("class f: pass", "class f(f):\n    def go(self): return 1", "class A(B): pass\nclass B(A): pass")) == 2
+
+
+@pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
+def test_the_experiments_of_the_courses_notebooks_are_not_run(problem):
+    def solved(cell: Cell) -> Cell:
+        found = [stub_cell for stub_cell in problem.cells if set(stub_cell) & set(cell.stubs)]
+        return replace(cell, source=stubs.solved(problem, found[0])) if found else cell
+
+    cells = [solved(cell) for cell in read(problem.notebook_path(".ipynb")).cells]
+    experiments = [
+        ast.unparse(statement)
+        for cell, statements in select(cells, problem.parts).parts
+        for statement in statements
+        if not cell.stubs and not isinstance(statement, (ast.Import, ast.ImportFrom, ast.ClassDef))
+    ]
+    assert set(experiments) <= {"IGNORE_INDEX = -100"}
 
 
 def test_a_plain_method_of_a_class_is_a_use():

@@ -314,7 +314,7 @@ def test_a_stub_that_is_imported_from_a_module_that_is_not_found(lora):
     for line in ("from mylib import LoRALinear", "from .mylib import thing as LoRALinear"):
         report = graded_sources(lora, line, LoRALinear=None)
         message = report.of("LoRALinear").first_failure.message
-        assert "`LoRALinear` is imported from `" in message and "so write `LoRALinear` there" in message
+        assert "could not be imported" in message and f"`{line}`" in message
         assert "could not be imported: " in message and "was it renamed" not in message
     assert "`mylib` could not be imported" in graded_sources(lora, "import mylib", inject_lora="def inject_lora(*a): return mylib.f(*a)").of("inject_lora").first_failure.message
 
@@ -396,7 +396,7 @@ def test_the_pages_of_the_classroom_tell_it_to_both(lora, tmp_path):
         cells.append(nbformat.v4.new_code_cell(stubs.solved(lora, lora.cells[0])))  # which drops the methods
 
     report = report_on(lora, in_cells(lora, change, "inject_lora"), tmp_path)
-    checks = [grading._as_data(result, False) for result in report.results]
+    checks = [grading._as_data(result) for result in report.results]
     result = {"student": "ada", "refused": "", "score": report.score, "max_score": report.max_score, "checks": checks}
     result |= {"notices": report.notices, "incidents": []}
     student = {"folder": "ada", "name": "Ada", "id": "", "email": "", "late": False, "notes": []}

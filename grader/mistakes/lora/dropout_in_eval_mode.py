@@ -3,6 +3,7 @@
 F.dropout(x, p) is always on, since its argument training is True by default. nn.Dropout follows train() and
 eval().
 """
+# Shows in: no_dropout_in_eval_mode
 
 
 class LoRALinear(LoRALinear):

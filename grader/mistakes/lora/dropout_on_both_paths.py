@@ -2,6 +2,7 @@
 
 The pretrained path must see the whole input: base(x) + scaling · B A dropout(x).
 """
+# Shows in: dropout_acts_on_the_input_of_the_update
 
 
 class LoRALinear(LoRALinear):

@@ -3,6 +3,7 @@
 x @ A @ B is the same mathematics, but the contract, the paper and PEFT store A as (rank, in) and B as
 (out, rank), like the weight of nn.Linear. Checkpoints do not fit otherwise.
 """
+# Shows in: factors_have_their_shapes
 
 
 class LoRALinear(LoRALinear):

@@ -3,6 +3,7 @@
 B learns to work with one A and meets another at the next call. A is drawn once, in the constructor, and then
 trained.
 """
+# Shows in: forward_changes_nothing
 
 
 class LoRALinear(LoRALinear):

@@ -3,6 +3,7 @@
 A misspelt target then freezes the model and trains nothing, without a word. Raise a ValueError that lists the
 linear layers.
 """
+# Shows in: refuses_targets_that_match_nothing
 
 _right_inject_lora = inject_lora
 

@@ -2,6 +2,7 @@
 
 The scaling is then always 1, and the argument alpha has no effect.
 """
+# Shows in: passes_the_arguments_on
 
 _right_inject_lora = inject_lora
 

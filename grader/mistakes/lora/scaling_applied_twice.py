@@ -2,6 +2,7 @@
 
 The update is then (alpha / rank)² · B A x.
 """
+# Shows in: output_is_base_plus_scaled_update
 
 
 class LoRALinear(LoRALinear):

@@ -2,6 +2,7 @@
 
 The formula is base(x) + (alpha / rank) · B A x. Without the factor, alpha does nothing.
 """
+# Shows in: output_is_base_plus_scaled_update
 
 
 class LoRALinear(LoRALinear):

@@ -3,6 +3,7 @@
 That deletes output units of the pretrained layer. LoRA leaves W0 whole: it is the update, added to W0, that
 has low rank, as a product B A of two small factors.
 """
+# Shows in: output_is_base_plus_scaled_update
 
 
 class LoRALinear(LoRALinear):

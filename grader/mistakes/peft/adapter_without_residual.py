@@ -3,6 +3,7 @@
 With up = 0 the output is then zero, and the pretrained model is cut at this place. The residual connection is
 what makes a new adapter the identity.
 """
+# Shows in: output_is_x_plus_the_bottleneck
 # Leaves out: the residual x
 
 

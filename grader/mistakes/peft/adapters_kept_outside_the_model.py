@@ -3,6 +3,7 @@
 Then model.parameters(), state_dict() and to() do not find them: no optimizer trains them, no file holds them.
 Make each one a submodule: module.adapter = adapter.
 """
+# Shows in: only_the_adapters_train
 
 
 def add_adapters(model, target_modules, bottleneck):

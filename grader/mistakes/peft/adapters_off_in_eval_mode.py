@@ -2,6 +2,7 @@
 
 An adapter is a part of the model, not a dropout: what was trained must also act when the model is used.
 """
+# Shows in: adapters_act_on_the_output
 
 
 def add_adapters(model, target_modules, bottleneck):

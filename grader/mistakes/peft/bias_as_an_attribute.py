@@ -2,6 +2,7 @@
 
 A bias is known by its name, whatever kind of module holds it: your own layer, or a ParameterDict. Go through named_parameters().
 """
+# Shows in: a_bias_is_known_by_its_last_name_part
 
 
 def apply_bitfit(model, also=()):

@@ -2,6 +2,7 @@
 
 The gain of a norm has one dimension, too, and a bias may be a matrix. Go by the name: its last part is bias.
 """
+# Shows in: a_bias_is_known_by_its_last_name_part
 
 
 def apply_bitfit(model, also=()):

@@ -2,6 +2,7 @@
 
 They are pretrained, and the model needs them as they are. Fine-tuning starts where pretraining has ended.
 """
+# Shows in: earlier_freezing_plays_no_role
 
 
 def apply_bitfit(model, also=()):

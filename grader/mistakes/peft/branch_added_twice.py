@@ -2,6 +2,7 @@
 
 The adapter has its own residual connection: x + up(gelu(down(x))). Adding x again doubles it.
 """
+# Shows in: adapters_act_on_the_output
 
 
 def add_adapters(model, target_modules, bottleneck):

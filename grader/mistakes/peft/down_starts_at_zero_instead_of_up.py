@@ -3,6 +3,7 @@
 Then the branch is up(0), which is the random bias of up, and the wrong one of the two learns first. The
 contract zeroes up.
 """
+# Shows in: the_first_step_moves_up
 
 
 class Adapter(Adapter):

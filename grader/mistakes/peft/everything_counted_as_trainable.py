@@ -2,6 +2,7 @@
 
 Then no method looks efficient. Count numel() of those that require a gradient.
 """
+# Shows in: counts_nothing_that_is_no_parameter
 
 
 def count_parameters(model):

@@ -3,6 +3,7 @@
 Then nothing learns any more, the adapters neither. A frozen model still passes gradients on to what was added
 to it.
 """
+# Shows in: gradients_still_pass_through
 
 right_freeze = freeze
 

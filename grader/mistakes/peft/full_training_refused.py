@@ -2,6 +2,7 @@
 
 That is full fine-tuning, the case that all others are compared with. trainable may equal total.
 """
+# Shows in: refuses_more_trained_than_there_are
 
 
 def training_memory(total, trainable, *, weight_bytes=2, grad_bytes=2, optimizer_bytes=12):

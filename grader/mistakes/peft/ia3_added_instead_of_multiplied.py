@@ -2,6 +2,7 @@
 
 Adding a vector is training a bias. IA3 rescales.
 """
+# Shows in: output_is_rescaled
 
 
 class IA3Linear(IA3Linear):

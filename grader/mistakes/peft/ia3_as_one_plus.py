@@ -2,6 +2,7 @@
 
 With ia3 at ones that doubles the output. Multiply by ia3 itself.
 """
+# Shows in: output_is_rescaled
 
 
 class IA3Linear(IA3Linear):

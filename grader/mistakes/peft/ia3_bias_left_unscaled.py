@@ -2,6 +2,7 @@
 
 The output of the layer includes its bias, and the whole output is rescaled: base(x) · ia3.
 """
+# Shows in: output_is_rescaled
 
 
 class IA3Linear(IA3Linear):

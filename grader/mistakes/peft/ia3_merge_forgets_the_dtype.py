@@ -3,6 +3,7 @@
 A half-precision or double-precision model then fails at this layer. Make the new layer in the dtype of the
 base's weight.
 """
+# Shows in: follows_the_dtype_of_the_base
 
 
 class IA3Linear(IA3Linear):

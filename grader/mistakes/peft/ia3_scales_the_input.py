@@ -3,6 +3,7 @@
 The vector has one entry for each output. PEFT rescales the input of feed-forward layers only, and says so;
 the contract's layer rescales its output.
 """
+# Shows in: output_is_rescaled
 
 
 class IA3Linear(IA3Linear):

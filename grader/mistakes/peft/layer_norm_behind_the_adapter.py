@@ -3,6 +3,7 @@
 Then a new adapter is not the identity: it normalises what the pretrained model computes. The contract's
 adapter returns the sum itself.
 """
+# Shows in: output_is_x_plus_the_bottleneck
 
 
 class Adapter(Adapter):

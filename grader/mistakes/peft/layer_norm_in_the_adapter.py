@@ -3,6 +3,7 @@
 Later adapter libraries add one. The contract's adapter has two linear layers and a GELU, and 2·D·m + D + m
 numbers; the norm adds 2·D and changes what down reads.
 """
+# Shows in: output_is_x_plus_the_bottleneck
 
 
 class Adapter(Adapter):

@@ -2,6 +2,7 @@
 
 An optimizer that was made before still holds the old ones, and trains what is no longer used. Copy in place.
 """
+# Shows in: an_optimizer_goes_on
 
 
 @torch.no_grad()

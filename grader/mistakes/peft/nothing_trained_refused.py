@@ -2,6 +2,7 @@
 
 That is inference, and its bill is that of the weights. 0 is a right count.
 """
+# Shows in: refuses_more_trained_than_there_are
 
 
 def training_memory(total, trainable, *, weight_bytes=2, grad_bytes=2, optimizer_bytes=12):

@@ -2,6 +2,7 @@
 
 It holds buffers too, such as the running statistics of norms, and a shared tensor under each of its names. Use parameters().
 """
+# Shows in: counts_nothing_that_is_no_parameter
 
 
 def count_parameters(model):

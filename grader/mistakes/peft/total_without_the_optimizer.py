@@ -2,6 +2,7 @@
 
 It is the largest of the three parts in a full fine-tuning. Add up all of them.
 """
+# Shows in: other_formats_have_other_bytes
 
 
 def training_memory(total, trainable, *, weight_bytes=2, grad_bytes=2, optimizer_bytes=12):

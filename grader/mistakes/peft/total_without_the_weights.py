@@ -2,6 +2,7 @@
 
 They are held all the time, and in PEFT they are by far the largest part. Add up all three.
 """
+# Shows in: other_formats_have_other_bytes
 
 
 def training_memory(total, trainable, *, weight_bytes=2, grad_bytes=2, optimizer_bytes=12):

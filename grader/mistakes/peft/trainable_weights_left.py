@@ -2,6 +2,7 @@
 
 Only the biases are thawed, and nothing is frozen, so this is full fine-tuning. Freeze the model first.
 """
+# Shows in: earlier_freezing_plays_no_role
 
 
 def apply_bitfit(model, also=()):

@@ -2,6 +2,7 @@
 
 It gets the module's output, and fails where the two widths differ. Use out_features.
 """
+# Shows in: adapters_have_the_width_of_the_output
 
 
 def add_adapters(model, target_modules, bottleneck):

@@ -3,6 +3,7 @@
 With eight micro-batches the gradient is eight times too large. Weight each mean loss by its share of all
 target tokens.
 """
+# Shows in: unequal_micro_batches_equal_one_batch
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

@@ -3,6 +3,7 @@
 In Adam the decay is divided by the size of the gradients, so weights with large gradients hardly decay. AdamW
 subtracts lr · weight_decay · weight by itself.
 """
+# Shows in: only_matrices_decay
 
 
 def finetune(

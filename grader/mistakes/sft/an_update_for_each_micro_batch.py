@@ -3,6 +3,7 @@
 That is training with small batches, and with weights that were meant for one sum. Step once, after the last
 backward.
 """
+# Shows in: several_micro_batches_make_one_update
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

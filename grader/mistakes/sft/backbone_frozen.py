@@ -3,6 +3,7 @@
 Training the head alone is linear probing. Whether the backbone is trained is the caller's choice: leave
 requires_grad alone.
 """
+# Shows in: gradients_reach_head_and_backbone
 
 
 class SequenceClassifier(SequenceClassifier):

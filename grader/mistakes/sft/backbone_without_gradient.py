@@ -2,6 +2,7 @@
 
 Then only the head learns. That is linear probing, a method of its own, and not fine-tuning.
 """
+# Shows in: gradients_reach_head_and_backbone
 
 
 class SequenceClassifier(SequenceClassifier):

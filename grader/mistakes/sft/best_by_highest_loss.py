@@ -2,6 +2,7 @@
 
 Accuracy is best when high, loss when low. Compare with <.
 """
+# Shows in: keeps_the_best_epoch
 
 
 def finetune(

@@ -2,6 +2,7 @@
 
 The training loss nearly always falls on, also while the model overfits. The validation loss decides.
 """
+# Shows in: keeps_the_best_epoch
 
 
 def finetune(

@@ -3,6 +3,7 @@
 Either the best ones were never kept, or only by reference: state_dict() points to the live tensors, which
 train on. Keep a deepcopy.
 """
+# Shows in: keeps_the_best_epoch
 
 
 def finetune(

@@ -3,6 +3,7 @@
 It pulls a norm's gain from 1 towards 0, which shrinks the signal instead of the complexity. 1-D parameters
 get weight_decay 0.
 """
+# Shows in: only_matrices_decay
 
 
 def finetune(

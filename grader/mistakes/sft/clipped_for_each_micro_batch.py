@@ -3,6 +3,7 @@
 The sum of the gradients is what the update uses, and it is not complete before the last backward. Clip once,
 after the loop.
 """
+# Shows in: clips_the_total_norm
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

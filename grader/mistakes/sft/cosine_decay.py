@@ -2,6 +2,7 @@
 
 Both are common. The contract says linear, the schedule of get_linear_schedule_with_warmup.
 """
+# Shows in: warms_up_then_decays
 
 
 def _warmup_then_decay(steps, warmup_ratio):

@@ -2,6 +2,7 @@
 
 Some recipes do so. The contract's line goes down to zero, as in get_linear_schedule_with_warmup.
 """
+# Shows in: warms_up_then_decays
 
 
 def _warmup_then_decay(steps, warmup_ratio):

@@ -2,6 +2,7 @@
 
 Update k uses (steps - k) / (steps - warmup), so the last one, k = steps - 1, still has a small learning rate.
 """
+# Shows in: warms_up_then_decays
 
 
 def _warmup_then_decay(steps, warmup_ratio):

@@ -2,6 +2,7 @@
 
 Then the learning rate drops at the end of the warm-up instead of reaching lr. Divide by steps - warmup.
 """
+# Shows in: warms_up_then_decays
 
 
 def _warmup_then_decay(steps, warmup_ratio):

@@ -2,6 +2,7 @@
 
 They are a fair choice, but the contract's are weight_decay=0.01 and warmup_ratio=0.06.
 """
+# Shows in: defaults_are_those_of_the_contract
 
 
 def finetune(

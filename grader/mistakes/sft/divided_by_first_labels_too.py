@@ -3,6 +3,7 @@
 In a row without a prompt even the first token has a label. The shift drops it from the loss, so it must not
 count in the divisor, either: labels[:, 1:].
 """
+# Shows in: returns_the_mean_loss_per_token
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

@@ -3,6 +3,7 @@
 A sum over all tokens divided by their number is the mean already. Dividing by the number of micro-batches
 belongs to means of micro-batches; both together make the steps too short.
 """
+# Shows in: unequal_micro_batches_equal_one_batch
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

@@ -3,6 +3,7 @@
 The divisor of the whole update is the number of all target tokens of the list: then a list of micro-batches
 and one large batch are the same.
 """
+# Shows in: unequal_micro_batches_equal_one_batch
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

@@ -2,6 +2,7 @@
 
 That changes the direction of the update. The contract clips the norm of all gradients together.
 """
+# Shows in: clips_the_total_norm
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

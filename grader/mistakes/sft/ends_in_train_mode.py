@@ -2,6 +2,7 @@
 
 Whoever uses it next gets answers with dropout. Call model.eval() before the return.
 """
+# Shows in: ends_in_eval_mode
 
 
 def finetune(

@@ -2,6 +2,7 @@
 
 The contract counts them from 1, as people do in tables.
 """
+# Shows in: history_has_one_entry_per_epoch
 
 
 def finetune(

@@ -3,6 +3,7 @@
 What the caller has frozen must stay frozen. Give the optimizer what requires a gradient, and leave
 requires_grad alone.
 """
+# Shows in: only_trainable_parameters_move
 
 
 def finetune(

@@ -3,6 +3,7 @@
 What the caller has frozen must stay frozen: that is how LoRA and all its relatives work. Leave requires_grad
 alone.
 """
+# Shows in: frozen_parameters_stay
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

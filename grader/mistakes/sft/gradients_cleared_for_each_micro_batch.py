@@ -2,6 +2,7 @@
 
 Then only the last micro-batch counts. Clear once, before the loop.
 """
+# Shows in: unequal_micro_batches_equal_one_batch
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

@@ -3,6 +3,7 @@
 backward() adds to what is there, so each update repeats all updates before it. Call optimizer.zero_grad()
 before the first backward.
 """
+# Shows in: old_gradients_are_cleared
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

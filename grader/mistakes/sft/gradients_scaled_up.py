@@ -2,6 +2,7 @@
 
 Clipping only shortens. Small gradients near a minimum must stay small.
 """
+# Shows in: clips_only_when_it_should
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

@@ -3,6 +3,7 @@
 An optimizer skips a parameter whose gradient is None. One whose gradient is zero still gets weight decay and
 momentum. Use zero_grad() as it is.
 """
+# Shows in: frozen_parameters_stay
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

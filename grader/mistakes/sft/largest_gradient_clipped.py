@@ -3,6 +3,7 @@
 max_grad_norm is a bound of the Euclidean norm of all gradients together. norm_type=inf bounds the largest
 entry, which is far smaller, so nearly nothing is clipped.
 """
+# Shows in: clips_the_total_norm
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

@@ -3,6 +3,7 @@
 The last micro-batch may be tiny, and its loss jumps about. Return the mean over all target tokens of the
 list.
 """
+# Shows in: returns_the_mean_loss_per_token
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

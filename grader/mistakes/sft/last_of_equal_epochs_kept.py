@@ -2,6 +2,7 @@
 
 Comparing with <= replaces the best weights although nothing got better. The contract keeps the first: use <.
 """
+# Shows in: first_of_equal_epochs_is_kept
 
 
 def finetune(

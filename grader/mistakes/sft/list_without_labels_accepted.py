@@ -3,6 +3,7 @@
 The schedule moves on, momentum and weight decay move the weights, and nobody learns that the data are broken.
 Raise a ValueError first.
 """
+# Shows in: refuses_a_list_without_labels
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

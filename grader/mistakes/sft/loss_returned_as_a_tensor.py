@@ -2,6 +2,7 @@
 
 A tensor that is kept in a log keeps its graph in memory, or at least its device. Return a float: loss.item().
 """
+# Shows in: returns_the_mean_loss_per_token
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

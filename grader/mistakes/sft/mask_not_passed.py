@@ -2,6 +2,7 @@
 
 Then it reads padding as if it were text. Call model(input_ids, attention_mask) with the mask of the batch.
 """
+# Shows in: one_batch_makes_one_update
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

@@ -2,6 +2,7 @@
 
 The update is right, but the log gives short answers too much weight. Return the mean over all target tokens.
 """
+# Shows in: returns_the_mean_loss_per_token
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

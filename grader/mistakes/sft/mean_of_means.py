@@ -3,6 +3,7 @@
 This is the bug that many trainers had until October 2024: a token of a short answer weighs more than one of a
 long answer. Weight by the target tokens.
 """
+# Shows in: unequal_micro_batches_equal_one_batch
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

@@ -2,6 +2,7 @@
 
 The decay to zero lets the weights settle. Use lr · (steps - k) / (steps - warmup).
 """
+# Shows in: warms_up_then_decays
 
 
 def _warmup_then_decay(steps, warmup_ratio):

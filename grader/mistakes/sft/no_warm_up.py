@@ -3,6 +3,7 @@
 Adam's first steps are about lr in every coordinate, however small the gradients. A warm-up keeps them from
 throwing the pretrained weights about.
 """
+# Shows in: warms_up_then_decays
 
 
 def _warmup_then_decay(steps, warmup_ratio):

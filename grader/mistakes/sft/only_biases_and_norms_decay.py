@@ -2,6 +2,7 @@
 
 The groups are the wrong way round. Matrices decay; biases and norm gains do not.
 """
+# Shows in: only_matrices_decay
 
 
 def finetune(

@@ -2,6 +2,7 @@
 
 Adam forgets its moments, and the warm-up starts again. Make both once, before the first epoch.
 """
+# Shows in: warms_up_then_decays
 
 
 def finetune(

@@ -3,6 +3,7 @@
 Gradients are computed and thrown away, so nothing learns, however long it runs. Step once, after the
 clipping.
 """
+# Shows in: steps_the_optimizer_then_the_scheduler
 # Leaves out: the update
 
 

@@ -2,6 +2,7 @@
 
 A refusal leaves everything as it was. Count the target tokens before model.train() and zero_grad().
 """
+# Shows in: refuses_a_list_without_labels
 
 right_train_step = train_step
 

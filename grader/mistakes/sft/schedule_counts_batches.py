@@ -3,6 +3,7 @@
 With accumulation there are fewer updates, so the training ends long before the learning rate has come down.
 steps = epochs · ceil(batches / accumulation).
 """
+# Shows in: warms_up_then_decays
 
 
 def finetune(

@@ -2,6 +2,7 @@
 
 From the second epoch on the learning rate is zero or negative. The schedule covers all epochs.
 """
+# Shows in: warms_up_then_decays
 
 
 def finetune(

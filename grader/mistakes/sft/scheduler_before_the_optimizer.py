@@ -3,6 +3,7 @@
 Then the first learning rate of the schedule is never used. The optimizer steps with the present rate, then
 the scheduler sets the next one.
 """
+# Shows in: steps_the_optimizer_then_the_scheduler
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

@@ -3,6 +3,7 @@
 The learning rate then stays at its first value, which is 0 with a warm-up. Step the scheduler after the
 optimizer.
 """
+# Shows in: steps_the_optimizer_then_the_scheduler
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

@@ -2,6 +2,7 @@
 
 Nobody steps it, so the learning rate stays at its first value: 0, if there is a warm-up.
 """
+# Shows in: warms_up_then_decays
 
 
 def finetune(

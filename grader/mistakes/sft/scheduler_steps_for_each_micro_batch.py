@@ -2,6 +2,7 @@
 
 A schedule is counted in updates. With eight micro-batches it would be over after an eighth of the training.
 """
+# Shows in: steps_the_optimizer_then_the_scheduler
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

@@ -3,6 +3,7 @@
 Either max_grad_norm is ignored, or the clipping comes before backward has made the gradients or after the
 step has used them. Clip in between.
 """
+# Shows in: clips_the_total_norm
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

@@ -3,6 +3,7 @@
 That costs a second pass over the data, in eval mode. The contract's train_loss comes from the updates
 themselves.
 """
+# Shows in: train_loss_is_per_target_token
 
 
 def finetune(

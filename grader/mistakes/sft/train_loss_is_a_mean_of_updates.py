@@ -3,6 +3,7 @@
 A short window at the end of the epoch then counts as much as a full one. Weight each loss by its target
 tokens.
 """
+# Shows in: train_loss_is_per_target_token
 
 
 def finetune(

@@ -3,6 +3,7 @@
 After an evaluation, or as it comes from a loader, the model is in eval mode, and dropout stays off for the
 whole training. Call model.train() first.
 """
+# Shows in: trains_in_train_mode
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

@@ -2,6 +2,7 @@
 
 Cutting single entries changes the direction of the update. clip_grad_norm_ scales all of them by one factor.
 """
+# Shows in: clips_the_total_norm
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

@@ -2,6 +2,7 @@
 
 The contract says ceil, as transformers computes it: 2.5 updates of warm-up are 3.
 """
+# Shows in: warms_up_then_decays
 
 
 def _warmup_then_decay(steps, warmup_ratio):

@@ -3,6 +3,7 @@
 The first update of the contract's schedule uses a learning rate of 0, as in transformers: k / warmup with k =
 0.
 """
+# Shows in: warms_up_then_decays
 
 
 def _warmup_then_decay(steps, warmup_ratio):

@@ -3,6 +3,7 @@
 A long prompt with a short answer then counts too much. Only target tokens are scored, so only they are
 counted.
 """
+# Shows in: unequal_micro_batches_equal_one_batch
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

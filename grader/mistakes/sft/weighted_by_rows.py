@@ -3,6 +3,7 @@
 Rows hold unequal numbers of target tokens, so tokens of short answers still weigh more. Count labels that are
 not -100.
 """
+# Shows in: unequal_micro_batches_equal_one_batch
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

@@ -2,6 +2,7 @@
 
 The first label of a row is never scored. Count what the loss scores: labels[:, 1:] != -100.
 """
+# Shows in: unequal_micro_batches_equal_one_batch
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):

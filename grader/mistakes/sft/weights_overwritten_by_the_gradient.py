@@ -3,6 +3,7 @@
 That is no step from the old weights: what was pretrained is gone after one batch, and no learning rate
 enters. optimizer.step() does the update.
 """
+# Shows in: one_batch_makes_one_update
 
 
 def train_step(model, micro_batches, optimizer, *, scheduler=None, max_grad_norm=1.0):
