@@ -71,6 +71,14 @@ def test_accumulation_equals_one_large_batch(tiny):
     assert torch.allclose(results[0][1], results[1][1], atol=1e-6)
 
 
+def test_a_limit_of_zero_leaves_weight_decay_alone(tiny, batches):
+    model = copy.deepcopy(tiny[0])
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    finetune(model, batches[:1], batches[:1], epochs=1, lr=0.1, weight_decay=0.5, warmup_ratio=0.0, max_grad_norm=0.0)
+    for name, parameter in model.named_parameters():
+        assert torch.allclose(parameter, before[name] * (0.95 if parameter.ndim > 1 else 1.0)), name
+
+
 def test_an_example_and_a_batch_are_those_of_the_lab(tiny, batches):
     _, tokenizer = tiny
     questions = world.questions(world.people()[:4])[:5]

@@ -69,16 +69,14 @@ def history_has_one_entry_per_epoch(code, rng):
 )
 def warms_up_then_decays(code, rng):
     """Update k uses lr · k / warmup, then lr · (steps − k) / (steps − warmup). Here each update lowers val_loss by its rate."""
-    warmup, steps, updates = whole(rng, 2, 3), whole(rng, 6, 7), 6
+    few, long, short = whole(rng, 2, 3) - 0.7, 15, 6  # updates of the warm-up, which are rounded up, and of the runs
+    many = whole(rng, 3, 4) - 0.3
     return {
-        "val_loss after each update": val_losses_of_a_slope(
-            code,
-            rng,
-            epochs=steps,
-            warmup_ratio=(warmup - 0.7) / steps,  # rounded up, not to the nearest
+        "val_loss after each five updates": val_losses_of_a_slope(
+            code, rng, count=5, epochs=3, warmup_ratio=few / long
         ),
-        "val_loss after every second update, with accumulation": val_losses_of_a_slope(
-            code, rng, count=3, accumulation=2, epochs=updates // 2, warmup_ratio=(whole(rng, 3, 4) - 0.3) / updates
+        "val_loss after each two updates, of three batches": val_losses_of_a_slope(
+            code, rng, count=3, accumulation=2, epochs=3, warmup_ratio=many / short
         ),
     }
 
