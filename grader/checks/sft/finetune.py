@@ -14,7 +14,7 @@ from grader.checks.sft.material import (
     moved,
     weights,
 )
-from grader.checks.sft.updates import lesson, losses, told, tune
+from grader.checks.sft.updates import lesson, losses, reported, told, tune
 
 
 def with_tokens(batch: dict[str, torch.Tensor], first: int, last: int) -> dict[str, torch.Tensor]:
@@ -86,7 +86,7 @@ def only_trainable_parameters_move(code, rng):
         parameter = model.get_parameter(name)
         parameter.grad = rand(rng, *parameter.shape)
     before = weights(model)
-    tune(code, model, *lesson(rng, model.vocabulary, 2), epochs=2, weight_decay=5.0)
+    tune(code, model, *lesson(rng, model.vocabulary, 3), weight_decay=5.0)
     return {
         "frozen tensors that moved": [name for name in moved(model, before) if name in frozen],
         "trainable afterwards": [name for name, parameter in model.named_parameters() if parameter.requires_grad],
@@ -228,7 +228,7 @@ def ends_in_eval_mode(code, rng):
     """The model trains in train mode, whatever modes it came in, and all of it is in eval mode at the end."""
     model = in_drawn_modes(rng, LanguageModel(rng))
     history = tune(code, model, *lesson(rng, model.vocabulary, 2), epochs=2)
-    return {"modes at the end": modes(model)} | told(history, model)
+    return {"modes at the end": modes(model)} | reported(history)
 
 
 @check(

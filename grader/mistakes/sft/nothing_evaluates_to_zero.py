@@ -1,6 +1,6 @@
-"""An evaluation without labels returns zeros.
+"""An evaluation without labels returns numbers instead of an error.
 
-A loss of 0 looks like a perfect model, and early stopping would keep it. Raise a ValueError that names
+A loss of 0 looks like a perfect model, and NaN is below and above nothing. Raise a ValueError that names
 batches.
 """
 
