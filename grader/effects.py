@@ -131,7 +131,7 @@ class Effects:
                 found |= self._by_subclass(node)
         if isinstance(statement, ast.Expr):
             found |= self._by_bare_call(statement.value)
-        return {name for one in found - {None} for name in self._behind(one)} - self.modules.keys()
+        return {name for one in found - {None} for name in self._behind(one)}
 
     def _behind(self, name: str) -> set[str]:
         """The name and those of which it is an alias."""
@@ -171,19 +171,21 @@ class Effects:
         found = self._by_call(decorator) if isinstance(decorator, ast.Call) else set()
         owner = root(called)
         if isinstance(called, ast.Name) and owner in self.functions:
-            found |= self._summary(owner)[1]
+            found |= self._summary(owner)[1] | (self._owner(decorated) if _patches(self.functions[owner]) else set())
         elif owner not in self.modules:
             found.add(owner)  # @area.register, @LAYERS.add("name")
         elif isinstance(decorator, ast.Call) and self.modules[owner] not in LOOKING_ONLY | sys.stdlib_module_names:
             found |= {root(argument) for argument in decorator.args}
-        return found | self._owner(decorated)
+        elif self.modules[owner] not in LOOKING_ONLY | sys.stdlib_module_names:
+            found |= self._owner(decorated)
+        return found
 
     def _owner(self, decorated: ast.AST) -> set[str]:
-        """The class that `@patch def forward(self: LoRALinear, x)` belongs to, by its first annotation."""
+        """The class that `@patch def forward(self: LoRALinear, x)` is put on, by its first annotation; for `nn.Module`, `nn`."""
         arguments = [*decorated.args.posonlyargs, *decorated.args.args] if isinstance(decorated, FUNCTIONS) else []
         note = arguments[0].annotation if arguments else None
         name = note.value if isinstance(note, ast.Constant) else root(note) if note else None
-        return {name} if name in self.classes else set()
+        return {name} if name in self.classes or name in self.modules else set()
 
     def _by_subclass(self, node: ast.ClassDef) -> set[str | None]:
         """What hears of a new class: those above it that have `__init_subclass__`, its metaclass, and what these change."""
@@ -195,7 +197,7 @@ class Effects:
                 own = self.classes[name]
                 queue += _above(own)
                 if any(isinstance(part, FUNCTIONS) and part.name in HEARS for part in own.body):
-                    found |= {name} | _changed(own, set())[1]
+                    found |= {name} | _changed(own, set())[1] - self.modules.keys()
         return found if any(_hears(self.classes[name]) for name in seen) else set()
 
     def _summary(self, name: str) -> tuple[set[int], set[str]]:
@@ -211,8 +213,14 @@ class Effects:
                     outside |= names
                     changed |= {root(argument) for index, argument in enumerate(node.args) if index in places}
             places = {index for index, parameter in enumerate(parameters) if parameter in changed}
-            self._summaries[name] = places, outside
+            self._summaries[name] = places, outside - self.modules.keys()  # a library is used, not changed
         return self._summaries[name]
+
+
+def _patches(function: ast.AST) -> bool:
+    """Whether a function puts something on something else, whatever that is."""
+    calls = [node.func for node in ast.walk(function) if isinstance(node, ast.Call)]
+    return any((func.id if isinstance(func, ast.Name) else getattr(func, "attr", "")) in PATCHES for func in calls)
 
 
 def _above(node: ast.ClassDef) -> list[str | None]:

@@ -71,6 +71,13 @@ SIDE_EFFECTS = {
         "@patch\ndef go(self: 'A', x): return 2 * x",
         "def f(x): return A().go(x)",
     ),
+    "patch on a class of a library": (
+        "import inspect\ndef patch(g):\n    cls = next(iter(inspect.signature(g).parameters.values())).annotation\n"
+        "    setattr(cls, g.__name__, g)\n    return g",
+        "import collections",
+        "@patch\ndef double_of_mine(self: collections.Counter, x): return 2 * x",
+        "def f(x): return collections.Counter().double_of_mine(x)",
+    ),
     "attach": (
         "def attach(cls, *methods):\n    for method in methods:\n        setattr(cls, method.__name__, method)",
         "class A: pass\ndef go(self, x): return 2 * x",
@@ -148,6 +155,7 @@ USES = {
     "a seed": "import torch\ntorch.manual_seed(3)\nimport numpy as np\nnp.random.seed(3)",
     "a subclass": "class Other(f): pass\nOther(3)",
     "a wrapper": "import functools\nimport torch\n@torch.no_grad()\ndef report(x): return f(x)\nreport(3)",
+    "a typed wrapper": "import torch\nfrom torch import nn\n@torch.no_grad()\ndef report(m: nn.Module): return f(m)\nreport(3)",
 }
 
 
