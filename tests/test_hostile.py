@@ -4,7 +4,6 @@ Each file in tests/hostile is one. Its docstring says what it tries, and the com
 
     on: what stands in front of the code: the reference, or blank stubs. "files": it makes the files of a submission, FILES.
     costs: the checks that do not pass; "?" if that is left to chance, but then no check passes that would not without it;
-        "guesses" if it answers in the grader's place, which cannot be noticed where the answer is a word and no number.
     says: words (a regular expression) of the sentence that names it.
 """
 
@@ -127,8 +126,6 @@ def test_it_gets_what_it_deserves(room, path):
             assert result["score"] == 0
         case "nothing":
             assert result["score"] == result["max_score"] and not result["refused"]
-        case "guesses":
-            assert result["score"] <= 1
         case "?":
             assert result["score"] <= (0 if _told(path, "on") == "blank" else result["max_score"])
         case checks:

@@ -2,7 +2,7 @@
 
 # on: reference
 # costs: saves_the_factors_alone
-# says: printed more than 1,000,000 characters
+# says: ran out of time
 
 def lora_state_dict(model):
     while True:
