@@ -4,15 +4,6 @@
 # costs: ?
 # says: a number of 9966 bits
 
-def merge_lora(model):
-    model.merged = True
-    return model
-
-
-class LoRALinear(LoRALinear):
-    def __init__(self, *arguments, **options):
-        super().__init__(*arguments, **options)
-        self.merged = 10**3000
-
-    def forward(self, x):
-        return self.base(x)
+def inject_lora(model, *arguments, inject=inject_lora, **options):
+    inject(model, *arguments, **options)
+    return [10**3000]

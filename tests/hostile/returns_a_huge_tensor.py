@@ -2,10 +2,11 @@
 
 # on: reference
 # costs: saves_the_factors_alone
-# says: at most 131,072 are allowed|MemoryError|ran out of time
+# says: at most 131,072 are allowed|MemoryError|can't allocate memory|ran out of time
 
 import torch
 
 
 def lora_state_dict(model):
-    return {"blocks.0.q_proj.lora_A": torch.zeros(5 * 10**7)}
+    huge = torch.zeros(5 * 10**7)
+    return {name: huge for name, _ in model.named_parameters() if "lora_" in name}

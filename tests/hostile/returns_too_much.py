@@ -4,5 +4,8 @@
 # costs: saves_the_factors_alone
 # says: at most 131,072 are allowed|out of time|MemoryError
 
+import torch
+
+
 def lora_state_dict(model):
-    return {f"a name that is not short {number}": model.head.weight for number in range(10**5)}
+    return {f"a name that is not short {number}": torch.ones(3) for number in range(10**5)}
