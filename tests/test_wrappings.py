@@ -13,7 +13,7 @@ from grader.problems import PROBLEMS
 from grader.submission import Cell, Submission, read_path
 from grader.verdict import PUBLIC_SEED
 from tests.trials import solutions, variants
-from tests.wrappings import WRAPPINGS
+from tests.wrappings import WRAPPINGS, wrapped
 
 each_problem = pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
 
@@ -29,11 +29,10 @@ def test_right_code_is_right_in_every_wrapping(problem, wrapping):
     right, checks = reference_observations(problem, PUBLIC_SEED), one_check_a_stub(problem)
     named = variants(problem) | solutions("right", problem)
     sources = {name: "\n\n".join(cell.source for cell in one.cells) for name, one in named.items()}
-    jobs = [(Submission([Cell("a.py", wrapping(source))]), checks) for source in sources.values()]
+    jobs = [(Submission([Cell("a.py", wrapped(source, wrapping))]), checks) for source in sources.values()]
     seen = dict(zip(sources, observe_trusted(jobs, problem, PUBLIC_SEED)))
-    assert {name: [check for check in checks if not same(found[check], right[check])] for name, found in seen.items()} == {
-        name: [] for name in sources
-    }
+    wrong = {name: [check for check in checks if not same(found[check], right[check])] for name, found in seen.items()}
+    assert {name: failed for name, failed in wrong.items() if failed} == {}
 
 
 @each_problem

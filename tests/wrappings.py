@@ -7,6 +7,9 @@ FUTURE = "from __future__ import annotations\n"
 
 
 def with_future_annotations(source: str) -> str:
+    """Code that reads annotations when it runs is left as it is: it would find strings."""
+    if any(word in source for word in ("annotation", "get_type_hints", "jit.script")):
+        return source
     return FUTURE + "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from nowhere import Nothing\n" + source
 
 
@@ -23,8 +26,8 @@ def with_methods_patched_on(source: str) -> str:
 
 
 def with_methods_attached(source: str) -> str:
-    head = "def attach(cls, *methods):\n    for method in methods:\n        setattr(cls, method.__name__, method)\n"
-    return head + _methods_moved(source, "{method}\nattach({cls}, {name})")
+    head = "def attach_methods(cls, *methods):\n    for method in methods:\n        setattr(cls, method.__name__, method)\n"
+    return head + _methods_moved(source, "{method}\nattach_methods({cls}, {name})")
 
 
 def compiled(source: str) -> str:
@@ -40,15 +43,17 @@ def logged(source: str) -> str:
 
 
 def dispatched(source: str) -> str:
-    """Each function has an implementation for modules, registered under the name _."""
-    lines = ["import functools", "from torch import nn"]
-    for node in ast.parse(source).body:
+    """Each function has an implementation for modules, registered under the name _. TorchScript cannot read such functions."""
+    if "jit.script" in source:
+        return source
+    tree, lines = ast.parse(source), ["import functools", "from torch import nn"]
+    by_name = {call.func.id for call in ast.walk(tree) if isinstance(call, ast.Call) and not call.args and isinstance(call.func, ast.Name)}
+    for number, node in enumerate(tree.body):
         lines.append(ast.unparse(node))
-        if isinstance(node, ast.FunctionDef) and node.args.args and not node.decorator_list:
-            lines.append(f"{node.name} = functools.singledispatch({node.name})\n_plain_{node.name} = {node.name}.dispatch(object)")
+        if isinstance(node, ast.FunctionDef) and node.args.args and not node.decorator_list and node.name not in by_name:
+            lines.append(f"_plain_{number} = {node.name}\n{node.name} = functools.singledispatch({node.name})")
             lines.append(
-                f"@{node.name}.register(nn.Module)\ndef _(first, *args, **kwargs):\n"
-                f"    return _plain_{node.name}(first, *args, **kwargs)"
+                f"@{node.name}.register(nn.Module)\ndef _(first, *args, **kwargs):\n    return _plain_{number}(first, *args, **kwargs)"
             )
     return "\n".join(lines)
 
@@ -57,6 +62,14 @@ def under_conditions(source: str) -> str:
     """All in a `try` with a fallback, as code for several versions is."""
     body = "\n".join(f"    {line}" for line in ast.unparse(ast.parse(source)).split("\n"))
     return f"try:\n    import no_such_module_at_all\nexcept ImportError:\n{body}\nif __name__ == '__main__':\n    raise SystemExit"
+
+
+def wrapped(source: str, wrapping: Callable[[str], str]) -> str:
+    """The source in a wrapping. `from __future__ import annotations` must stay its first statement."""
+    if FUTURE.strip() not in source:
+        return wrapping(source)
+    inner = wrapping(source.replace(FUTURE.strip(), ""))
+    return inner if inner.startswith(FUTURE) else FUTURE + inner
 
 
 WRAPPINGS: list[Callable[[str], str]] = [
@@ -78,11 +91,12 @@ def _decorated(source: str, decorator: str, kinds, after: str = "") -> str:
 
 def _methods_moved(source: str, form: str) -> str:
     """The plain methods of classes behind them, one by one. Those that use `super()` or `__class__` must stay."""
-    lines = []
-    for node in ast.parse(source).body:
+    tree, lines = ast.parse(source), []
+    taken = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}  # a method behind its class must hide nothing
+    for node in tree.body:
         moved = []
-        if isinstance(node, ast.ClassDef):
-            moved = [part for part in node.body if isinstance(part, ast.FunctionDef) and _can_move(part)]
+        if isinstance(node, ast.ClassDef) and not node.decorator_list and not node.keywords:
+            moved = [part for part in node.body if isinstance(part, ast.FunctionDef) and _can_move(part) and part.name not in taken]
             node.body = [part for part in node.body if part not in moved] or [ast.Pass()]
         lines.append(ast.unparse(node))
         lines += [form.format(cls=node.name, method=ast.unparse(method), name=method.name) for method in moved]
