@@ -36,7 +36,9 @@ PARTS = ("grader", "quiz", "topics")  # what a copy can do without
 TARGETS = ("help", "check", "watch", "quiz", "lab", "slides", "reset", "update")  # of the Makefile, for students
 PACKAGES = ("lab", "desk", "grader", "quiz", "solutions")
 INSTRUCTORS = ("pyseccomp",)  # of the requirements, what only the classroom needs
-GRADERLESS = ("__init__", "notebook", "problems", "recorded", "report", "reset", "stubs", "submission", "verdict", "wire")
+GRADERLESS = (
+    "__init__", "effects", "notebook", "problems", "program", "recorded", "report", "reset", "stubs", "submission", "verdict", "wire",
+)  # fmt: skip
 OPEN = ("errata.toml", "sources.toml")  # of the bank: the notebooks show them
 DATE = (2000, 1, 1, 0, 0, 0)  # of every file in the zip
 SHORTEST = 50  # characters; see `bodies`
