@@ -35,6 +35,13 @@ def variants(problem: Problem) -> dict[str, Submission]:
     return {path.stem: Submission([reference, Cell(path.name, path.read_text(encoding="utf-8"))]) for path in paths}
 
 
+def failures(submissions: dict[str, Submission], problem: Problem, seed: int) -> dict[str, list[str]]:
+    """The checks that each of these solutions fails, without a word on why."""
+    right, checks = reference_observations(problem, seed), list(checks_of(problem.id))
+    seen = observe_trusted([(one, checks) for one in submissions.values()], problem, seed)
+    return {name: [c for c in checks if not same(found[c], right[c])] for name, found in zip(submissions, seen)}
+
+
 def reports(submissions: dict[str, Submission], problem: Problem, seed: int) -> dict[str, Report]:
     """The reports on solutions of our own, which neither hang nor crash, in few processes."""
     checks = list(checks_of(problem.id))

@@ -105,7 +105,9 @@ def takes_half_precision(code, rng):
     seen = {}
     for dtype in (torch.bfloat16, torch.float16):
         logits, labels = logits_and_labels(rng)
-        seen[f"loss of {dtype} logits"] = number(code.sft_loss(logits.detach().to(dtype), labels)).bfloat16()
+        logits = logits.detach().to(dtype)
+        seen[f"loss of {dtype} logits"] = number(code.sft_loss(logits, labels)).bfloat16()
+        seen[f"loss of the same {dtype} numbers in float64"] = number(code.sft_loss(logits.double(), labels))
     return seen
 
 
