@@ -119,7 +119,7 @@ def inject_lora(
 
 
 def lora_state_dict(model: nn.Module) -> dict[str, torch.Tensor]:
-    """The lora_A and lora_B tensors of the model by qualified name, in their own dtype, and nothing else."""
+    """The lora_A and lora_B tensors of the model alone, by qualified name, in their own dtype."""
     return {name: factor.detach() for name, factor in _lora_parameters(model).items()}
 
 
