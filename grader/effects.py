@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 ANYTHING = "*"  # stands for every name: a star import, exec
-NAMESPACES = {"globals", "vars", "locals"}
+NAMESPACES = {"globals", "vars", "locals"}  # called without an argument, they give the variables of the module
 # Methods that change what they belong to. At the top level every method may: who calls one there and drops what it gives, wants that.
 CHANGING = {
     "add", "append", "appendleft", "clear", "extend", "insert", "pop", "popitem", "register", "remove", "setdefault", "update",
@@ -46,6 +46,20 @@ def root(node: ast.AST) -> str | None:
     return node.id if isinstance(node, ast.Name) else None
 
 
+def last(node: ast.AST) -> str:
+    """`dropout` for F.dropout and for dropout; empty for what has no name."""
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def is_of_a_namespace(node: ast.AST) -> bool:
+    """Whether an expression is the module, or begins with it: `globals()`, `sys.modules[…]`. `vars(thing)` is another thing's."""
+    while isinstance(node, (ast.Attribute, ast.Subscript)):
+        if last(node) == "modules" and last(node.value) == "sys":
+            return True
+        node = node.value
+    return isinstance(node, ast.Call) and not node.args and isinstance(node.func, ast.Name) and node.func.id in NAMESPACES
+
+
 def binds(statement: ast.stmt) -> set[str]:
     """The module-level names that a statement defines, or that it changes by assignment. "*" if that may be any."""
     if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
@@ -69,7 +83,7 @@ def _bound(node: ast.AST) -> set[str | None]:
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         return {(alias.asname or alias.name).split(".")[0] for alias in node.names}
     if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)) and isinstance(node.ctx, (ast.Store, ast.Del)):
-        return _entry(node) if root(node) in NAMESPACES else {root(node)}
+        return _entry(node) if is_of_a_namespace(node) else {root(node)}
     if isinstance(node, ast.Call):
         return _bound_by_call(node)
     return set()
@@ -82,12 +96,11 @@ def _entry(node: ast.AST) -> set[str]:
 
 
 def _bound_by_call(node: ast.Call) -> set[str | None]:
-    name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-    if name == "exec" or (root(node.func) in NAMESPACES and name in CHANGING):
+    name = last(node.func)
+    if root(node.func) == name == "exec" or (is_of_a_namespace(node.func) and name in CHANGING):
         return {ANYTHING}
     if name in PATCHES and node.args:
-        place = node.args[0]
-        return {ANYTHING} if "modules" in ast.dump(place) and root(place) == "sys" else {root(place)}
+        return {ANYTHING} if is_of_a_namespace(node.args[0]) else {root(node.args[0])}
     return set()
 
 
@@ -156,7 +169,7 @@ class Effects:
             return set()
         own = self.classes.get(owner)
         methods = {node.name: node for node in own.body if isinstance(node, FUNCTIONS)} if own else {}
-        called = methods.get(getattr(call.func, "attr", ""))
+        called = methods.get(last(call.func))
         return set() if called and not called.decorator_list else {owner}  # a plain method of a class is a use of it
 
     def _by_call(self, call: ast.Call) -> set[str | None]:
@@ -219,8 +232,7 @@ class Effects:
 
 def _patches(function: ast.AST) -> bool:
     """Whether a function puts something on something else, whatever that is."""
-    calls = [node.func for node in ast.walk(function) if isinstance(node, ast.Call)]
-    return any((func.id if isinstance(func, ast.Name) else getattr(func, "attr", "")) in PATCHES for func in calls)
+    return any(isinstance(node, ast.Call) and last(node.func) in PATCHES for node in ast.walk(function))
 
 
 def _above(node: ast.ClassDef) -> list[str | None]:
@@ -247,9 +259,9 @@ def _changed(body: ast.AST, parameters: set[str]) -> tuple[set[str], set[str]]:
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             local.add(node.id)
         elif isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.ctx, (ast.Store, ast.Del)):
-            found |= _entry(node) if root(node) in NAMESPACES else {root(node)}
+            found |= _entry(node) if is_of_a_namespace(node) else {root(node)}
         elif isinstance(node, ast.Call):
-            name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+            name = last(node.func)
             if name in PATCHES and node.args:
                 found.add(root(node.args[0]))
             elif name in CHANGING and isinstance(node.func, ast.Attribute):
@@ -294,7 +306,7 @@ def _held(value: ast.expr) -> set[str]:
         parts = value.values
     elif isinstance(value, ast.IfExp):
         parts = [value.body, value.orelse]
-    elif isinstance(value, ast.Call) and getattr(value.func, "attr", root(value.func)) in PASSED_ON:
+    elif isinstance(value, ast.Call) and last(value.func) in PASSED_ON:
         parts = [*value.args, *([value.func.value] if isinstance(value.func, ast.Attribute) else [])]
     else:
         parts = []

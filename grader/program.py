@@ -13,10 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
-from grader.effects import ANYTHING, NAMESPACES, Effects, binds
+from grader.effects import ANYTHING, Effects, binds, is_of_a_namespace
 from grader.submission import Cell, parse
-
-BY_STRING = NAMESPACES | {"eval", "exec", "getattr"}  # code that uses these may look names up by strings
 
 
 @dataclass(frozen=True)
@@ -102,11 +100,17 @@ def _is_for_all(statement: ast.stmt) -> bool:
 
 
 def _named_in_strings(statement: ast.stmt, known: dict[str, list[int]]) -> set[str]:
-    """The names that a statement may look up by a string, as `globals()["helper"]` does."""
-    if not any(isinstance(node, ast.Name) and node.id in BY_STRING for node in ast.walk(statement)):
+    """The names that a statement may look up by a string, as `globals()["helper"]` and `eval("helper(3)")` do."""
+    if not any(_looks_up(node) for node in ast.walk(statement)):
         return set()
-    strings = [n.value for n in ast.walk(statement) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
-    return {word for text in strings for word in re.findall(r"\w+", text) if word in known}
+    prose = [node.value for node in ast.walk(statement) if isinstance(node, ast.Expr)]  # docstrings
+    constants = [n.value for n in ast.walk(statement) if isinstance(n, ast.Constant) and n not in prose]
+    return {word for text in constants if isinstance(text, str) for word in re.findall(r"\w+", text) if word in known}
+
+
+def _looks_up(node: ast.AST) -> bool:
+    """Whether this is `eval`, `exec`, or the module itself. `getattr(layer, "weight")` looks into another thing."""
+    return isinstance(node, ast.Name) and node.id in ("eval", "exec") or is_of_a_namespace(node)
 
 
 def reads(statement: ast.stmt) -> set[str]:

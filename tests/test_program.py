@@ -155,6 +155,7 @@ USES = {
     "a seed": "import torch\ntorch.manual_seed(3)\nimport numpy as np\nnp.random.seed(3)",
     "a subclass": "class Other(f): pass\nOther(3)",
     "a wrapper": "import functools\nimport torch\n@torch.no_grad()\ndef report(x): return f(x)\nreport(3)",
+    "variables of another thing": "def put(o, n, v): vars(o)[n] = v\nthing = train(f)\nput(thing, 'x', 1)",
     "a typed wrapper": "import torch\nfrom torch import nn\n@torch.no_grad()\ndef report(m: nn.Module): return f(m)\nreport(3)",
 }
 
@@ -162,6 +163,13 @@ USES = {
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
 def test_what_only_uses_it_is_not_run(use):
     assert kept(DEFINES, use) == [DEFINES]
+
+
+def test_a_name_in_a_string_is_not_looked_up_by_getattr():
+    source = "def f(x):\n    'A model with a weight.'\n    return getattr(x, 'weight')"
+    assert len(kept("weight = train()\nmodel = train()", source)) == 1
+    looks = "def f(x):\n    'A model.'\n    return globals()['weight']"
+    assert kept("weight = 3\nmodel = train()", looks)[0] == "weight = 3" and len(kept("weight = 3\nmodel = train()", looks)) == 2
 
 
 def test_a_class_may_have_the_name_of_its_base():
