@@ -8,6 +8,7 @@ student, and a folder of clones of this course, one a student. No code of a stud
 """
 
 import io
+import itertools
 import json
 import os
 import re
@@ -357,7 +358,8 @@ class _Reading:
 
     def __init__(self, parts: Path):
         self.parts = parts
-        self.count = 0
+        self.count = 0  # files for a problem
+        self.places = itertools.count()
         self.owners: dict[tuple, _Owner] = {}
         self.unreadable: list[dict] = []
         parts.mkdir()
@@ -443,7 +445,7 @@ class _Reading:
 
     def _kept(self, data: bytes) -> Path:
         """Put the content of a file aside."""
-        place = self.parts / str(len(os.listdir(self.parts)))
+        place = self.parts / str(next(self.places))
         place.write_bytes(data)
         return place
 

@@ -14,7 +14,9 @@ from pathlib import Path
 from types import ModuleType
 
 from grader.effects import ANYTHING, Effects, binds, is_of_a_namespace
-from grader.submission import Cell, parse
+from grader.submission import Cell, parse, statements_of
+
+LIBRARIES = {"site-packages", "dist-packages"}  # folders of what is installed: for all, for a user, in an environment
 
 
 @dataclass(frozen=True)
@@ -151,11 +153,8 @@ def imports(cells: list[Cell]) -> set[tuple[str, str]]:
     """The modules that code imports at any depth, and the names that it takes from them ("" for none)."""
     found = set()
     for cell in cells:
-        try:
-            nodes = ast.walk(parse(cell.source)) if cell.kind == "code" and "import" in cell.source else ()
-        except (SyntaxError, RecursionError, MemoryError):
-            continue
-        for node in nodes:
+        told = statements_of(cell) if cell.kind == "code" and "import" in cell.source else None
+        for node in (node for statement in told or () for node in ast.walk(statement)):
             if isinstance(node, ast.Import):
                 found |= {(alias.name, "") for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -169,7 +168,7 @@ def is_installed(module: str) -> bool:
         spec = importlib.util.find_spec(module.partition(".")[0])
     except (ImportError, ValueError):
         return False
-    return spec is not None and Path(spec.origin or "").is_relative_to(sys.prefix)
+    return spec is not None and not LIBRARIES.isdisjoint(Path(spec.origin or "").parts)
 
 
 def modules_beside(cells: list[Cell], folder: Path) -> list[Path]:

@@ -18,7 +18,7 @@ def of_names(expected, given, what: str) -> Iterator[tuple[str, str]]:
             how = "sorted by the alphabet"
         elif given == expected[::-1]:
             how = "in reverse order"
-        yield "names in another order", f"{_capital(what)} holds the right names, but {how}."
+        yield "names in another order", f"{capital(what)} holds the right names, but {how}."
         return
     twice = [name for name, count in Counter(given).items() if count > expected.count(name) > 0]
     if twice and set(expected) == set(given):
@@ -57,7 +57,7 @@ def _renamed(expected: list[str], given: list[str], what: str) -> Iterator[tuple
     elif fronts := _fronts(expected, given):
         yield "names without a prefix", f"Every name in {what} lacks its beginning `{fronts}`."
     elif sorted(given) == sorted(name.rpartition(".")[2] for name in expected):
-        yield "last parts", f"{_capital(what)} holds the last parts of the names alone."
+        yield "last parts", f"{capital(what)} holds the last parts of the names alone."
 
 
 def _fronts(longer: list[str], shorter: list[str]) -> str | None:
@@ -120,5 +120,5 @@ def _parts(count: int) -> str:
     return f"{count} part" if count == 1 else f"{count} parts"
 
 
-def _capital(words: str) -> str:
+def capital(words: str) -> str:
     return words[0].upper() + words[1:]

@@ -12,7 +12,7 @@ from fractions import Fraction
 import torch
 
 from grader.compare import LEAST, TOLERANCE, difference, entries
-from grader.qualified import of_keys, of_names
+from grader.qualified import capital, of_keys, of_names
 
 ENOUGH = 4  # different numbers on which a relation must hold
 CLEARLY = 100  # numbers below so many tolerances show nothing
@@ -259,7 +259,7 @@ def _of_places(pair: Pair) -> Found:
     if right.dim() == 0 or right.dim() != given.dim() or different(right) < ENOUGH:
         return
     if right.dim() > 1 and given.mT.shape == right.shape and _close(pair, given.mT, right):
-        yield "transposed", f"{_capital(pair.what)} is transposed: its last two axes are swapped."
+        yield "transposed", f"{capital(pair.what)} is transposed: its last two axes are swapped."
         return
     for axis in range(right.dim()):
         where = f"along axis {axis} of {pair.what}" if right.dim() > 1 else f"in {pair.what}"
@@ -292,7 +292,7 @@ def _of_lengths(pair: Pair, axis: int, where: str) -> Found:
             be = "is" if extra == 1 else "are"
             yield (
                 f"{verb} at the {place}",
-                f"{_capital(where)} {what} {be} {verb} at the {place}; the others are right.",
+                f"{capital(where)} {what} {be} {verb} at the {place}; the others are right.",
             )
 
 
@@ -308,7 +308,7 @@ def _of_shifts(pair: Pair, axis: int, where: str) -> Found:
             part = pair.expected.narrow(axis, *of_right)
             if different(part) >= ENOUGH and _close(pair, part, pair.given.narrow(axis, *of_given)):
                 places = "one place" if by == 1 else f"{by} places"
-                yield f"shift {word} {by}", f"{_capital(where)} all stands {places} too {word}."
+                yield f"shift {word} {by}", f"{capital(where)} all stands {places} too {word}."
                 return
 
 
@@ -324,7 +324,7 @@ def _of_orders(pair: Pair, axis: int, where: str) -> Found:
         if order != places:
             yield (
                 "order",
-                f"{_capital(where)} stand the right {'numbers' if right.shape[1] == 1 else 'parts'}, but {how}.",
+                f"{capital(where)} stand the right {'numbers' if right.shape[1] == 1 else 'parts'}, but {how}.",
             )
 
 
@@ -335,11 +335,7 @@ def _of_ends(pair: Pair, axis: int, where: str) -> Found:
     for name, place, others in (("first", 0, slice(1, None)), ("last", size - 1, slice(0, -1))):
         rest = pair.expected.movedim(axis, 0)[others]
         if size > 2 and wrong[place].all() and not wrong[others].any() and different(rest) >= ENOUGH:
-            yield f"{name} alone", f"{_capital(where)} the {name} place alone is wrong."
-
-
-def _capital(words: str) -> str:
-    return words[0].upper() + words[1:]
+            yield f"{name} alone", f"{capital(where)} the {name} place alone is wrong."
 
 
 # --- dtypes -------------------------------------------------------------------------------------

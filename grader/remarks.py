@@ -8,7 +8,7 @@ import ast
 from dataclasses import dataclass
 
 from grader.program import is_installed
-from grader.submission import Cell, parse
+from grader.submission import Cell, statements_of
 
 LAST_COUNTS = "The last one counts."  # ends a remark that matters only as long as something fails
 
@@ -65,7 +65,7 @@ def _not_run(name: str, cells: list[Cell]) -> str:
 def _without_definition(name: str, cells: list[Cell]) -> str:
     """The cell of a stub that holds something else, or nothing."""
     for cell in cells:
-        statements = _statements(cell)
+        statements = statements_of(cell)
         if statements is None or any(isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in statements):
             return ""  # a syntax error, or perhaps a definition under another name: others tell that
         what = "does not define it" if cell.source.strip() else "is empty"
@@ -131,19 +131,11 @@ def definitions(cells: list[Cell], names: set[str]) -> dict[str, list[Definition
     found: dict[str, list[Definition]] = {}
     for cell in cells:
         if any(name in cell.source for name in names):
-            for statement in _statements(cell) or ():
+            for statement in statements_of(cell) or ():
                 for name, definition in _defined_by(statement, cell, names):
                     if name in names:
                         found.setdefault(name, []).append(definition)
     return found
-
-
-def _statements(cell: Cell) -> list[ast.stmt] | None:
-    """None if the cell cannot be parsed."""
-    try:
-        return parse(cell.source).body
-    except (SyntaxError, RecursionError, MemoryError):
-        return None
 
 
 def _defined_by(statement: ast.stmt, cell: Cell, names: set[str]):

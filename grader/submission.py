@@ -233,6 +233,14 @@ def parse(source: str) -> ast.Module:
         return _parse(cleaned)
 
 
+def statements_of(cell: Cell) -> list[ast.stmt] | None:
+    """The statements of a cell. None if it cannot be parsed."""
+    try:
+        return parse(cell.source).body
+    except (SyntaxError, RecursionError, MemoryError):
+        return None
+
+
 def _parse(source: str) -> ast.Module:
     try:
         return ast.parse(source)

@@ -12,6 +12,7 @@ import signal
 import sys
 import zlib
 from contextlib import suppress
+from functools import partial
 from numbers import Number
 from types import ModuleType
 
@@ -135,8 +136,9 @@ def _plain(tensor: torch.Tensor) -> torch.Tensor:
 
 def load(program: Program, cells: list[Cell]) -> tuple[Code, dict]:
     """Run the definitions of a submission. Also returns what could not be defined, and why."""
-    module, failures = module_of(program, lambda cell: _file_name(cells, cell)), {}
-    for _, statement, error in run(program, module, lambda cell: _file_name(cells, cell)):
+    file_name = partial(_file_name, cells)
+    module, failures = module_of(program, file_name), {}
+    for _, statement, error in run(program, module, file_name):
         names = binds(statement) or {"?"}
         if error is None:
             for name in names:

@@ -37,17 +37,20 @@ def variants(problem: Problem) -> dict[str, Submission]:
 
 def failures(submissions: dict[str, Submission], problem: Problem, seed: int) -> dict[str, list[str]]:
     """The checks that each of these solutions fails, without a word on why."""
-    right, checks = reference_observations(problem, seed), list(checks_of(problem.id))
-    seen = observe_trusted([(one, checks) for one in submissions.values()], problem, seed)
-    return {name: [c for c in checks if not same(found[c], right[c])] for name, found in zip(submissions, seen)}
+    right, seen = reference_observations(problem, seed), _seen(submissions, problem, seed)
+    return {name: [check for check in found if not same(found[check], right[check])] for name, found in seen.items()}
 
 
 def reports(submissions: dict[str, Submission], problem: Problem, seed: int) -> dict[str, Report]:
     """The reports on solutions of our own, which neither hang nor crash, in few processes."""
-    checks = list(checks_of(problem.id))
-    seen = observe_trusted([(one, checks) for one in submissions.values()], problem, seed)
-    told = [rules.found(one.cells, problem.id) for one in submissions.values()]
-    return {name: _judged(found, problem, seed, shown) for name, found, shown in zip(submissions, seen, told)}
+    seen = _seen(submissions, problem, seed)
+    return {name: _judged(seen[name], problem, seed, rules.found(one.cells, problem.id)) for name, one in submissions.items()}
+
+
+def _seen(submissions: dict[str, Submission], problem: Problem, seed: int) -> dict[str, dict]:
+    """What all checks see in each of these."""
+    jobs = [(one, list(checks_of(problem.id))) for one in submissions.values()]
+    return dict(zip(submissions, observe_trusted(jobs, problem, seed)))
 
 
 def _judged(found: dict, problem: Problem, seed: int, shown: Iterable[dict] = ()) -> Report:
@@ -89,7 +92,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--stubs", nargs="*", default=[])
     arguments = parser.parse_intermixed_args()
-    problem, seeds = PROBLEMS[arguments.problem], [100 + n for n in range(arguments.seeds)]
+    problem, seeds = PROBLEMS[arguments.problem], [SEEDS.start + n for n in range(arguments.seeds)]
     wanted = {check.id for check in checks_of(problem.id).values() if check.stub in (arguments.stubs or problem.stubs)}
     if arguments.files:
         named = {path.stem: (path.read_text(encoding="utf-8").splitlines()[0], read(path)) for path in arguments.files}

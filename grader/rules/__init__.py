@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from grader.problems import PROBLEMS
 from grader.rules.register import RULES
 from grader.rules.tree import Tree, last
-from grader.submission import Cell, parse
+from grader.submission import Cell, statements_of
 
 MOST = 200  # rules that are told of
 
@@ -47,7 +47,7 @@ class Source:
         self.defined: dict[str, list[ast.stmt]] = {}
         self.labels: dict[ast.AST, str] = {}  # the cell of each node
         for cell in cells:
-            for statement in _statements(cell):
+            for statement in statements_of(cell) or ():
                 self.labels.update(dict.fromkeys(ast.walk(statement), cell.label))
                 self._note(statement)
 
@@ -83,13 +83,6 @@ class Source:
         parts = [part for node in self.defined.get(owner, []) for part in getattr(node, "body", [])]
         inside = [part for part in parts if isinstance(part, ast.FunctionDef) and part.name == name]
         return self.defined.get(name, [])[-1:] or inside[-1:]
-
-
-def _statements(cell: Cell) -> list[ast.stmt]:
-    try:
-        return parse(cell.source).body
-    except (SyntaxError, RecursionError, MemoryError):
-        return []
 
 
 # --- in the parent ------------------------------------------------------------------------------

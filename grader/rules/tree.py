@@ -3,7 +3,9 @@
 import ast
 from collections.abc import Callable, Iterable, Iterator
 
-DEFINED = (ast.FunctionDef, ast.AsyncFunctionDef)
+from grader.effects import FUNCTIONS as DEFINED
+from grader.effects import last
+
 FUNCTIONS = (*DEFINED, ast.Lambda)
 LOOPS = (ast.For, ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 Found = Iterator[ast.AST]
@@ -30,11 +32,6 @@ class Tree:
     def sets(self, *attributes: str) -> list[ast.Attribute]:
         """Assignments to these attributes."""
         return [n for n in self.of(ast.Attribute) if n.attr in attributes and isinstance(n.ctx, ast.Store)]
-
-
-def last(node: ast.AST) -> str:
-    """`dropout` for F.dropout and for dropout."""
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def names_in(node: ast.AST) -> set[str]:
