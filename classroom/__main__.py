@@ -49,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
         "--without", action="append", default=[], choices=("grader", "quiz", "topics"), help="leave a part out; may be repeated"
     )
     release.add_argument("--with-solutions", action="store_true", help="for self-study: solutions, known mistakes and quiz are in")
+    release.add_argument(
+        "--with-quiz-keys", action="store_true", help="the quiz tells at once what was right; else answers are handed in"
+    )
     release.set_defaults(run=_release)
 
     gather = commands.add_parser("collect", help="put submissions in order")
@@ -80,7 +83,7 @@ def _jobs(text: str) -> int:
 def _release(options) -> int:
     from classroom.release import release
 
-    archive = release(options.out, without=options.without, with_solutions=options.with_solutions)
+    archive = release(options.out, options.without, options.with_solutions, options.with_quiz_keys)
     print(f"{options.out} and {archive} are what students get.")
     return 0
 

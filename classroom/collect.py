@@ -3,6 +3,8 @@
     collection = collect([Path("submissions.zip")], Path("collected"))
     print("\\n".join(summary(collection)))
 
+Beside the notebooks, the answers to the quiz count that `python -m quiz hand-in` has written.
+
 What is read: Moodle's and Canvas's zip of all submissions (also unpacked), a folder with notebooks or with a folder a
 student, and a folder of clones of this course, one a student. No code of a student is run or parsed here.
 """
@@ -23,10 +25,13 @@ from pathlib import Path
 from classroom.archives import Budget, File, Refused, file_on_disk, folder, printable, shown, why_not, zipped
 from classroom.roster import Person, Roster, plain_letters, spellings
 from grader.problems import PROBLEMS, ROOT
+from quiz.hand_in import FILE as ANSWERS
 
 FORMAT = 1
 INDEX = "collected.json"
 SUFFIXES = (".ipynb", ".md", ".py")
+QUIZ = "quiz"  # stands where other files have their problem
+LARGEST_ANSWERS = 1_000_000  # bytes; 102 answers in some lines each have 100,000
 
 
 class CollectError(Exception):
@@ -43,6 +48,7 @@ class Student:
     late: whether Canvas says so.
     files: for each problem that was handed in, the names in the folder.
     modules: the names in the folder of modules that the answers may import.
+    quiz: the name in the folder of the answers to the quiz, "" if there are none.
     notes: what the instructor should know, in sentences.
     """
 
@@ -54,6 +60,7 @@ class Student:
     late: bool
     files: dict[str, list[str]]
     modules: list[str] = field(default_factory=list)
+    quiz: str = ""
     notes: list[str] = field(default_factory=list)
 
 
@@ -117,7 +124,8 @@ def load(out: Path) -> Collection:
         students = [Student(**student) for student in data["students"]]
         collection = Collection(Path(out), students, data["missing"], data["unreadable"], data["doubles"])
         for student in students:
-            names = [student.folder, *student.modules, *(name for files in student.files.values() for name in files)]
+            names = [student.folder, student.quiz or ANSWERS, *student.modules]
+            names += [name for files in student.files.values() for name in files]
             if not all(re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", name) for name in names):
                 raise ValueError
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -133,6 +141,8 @@ def summary(collection: Collection) -> list[str]:
     for problem in PROBLEMS.values():
         count = sum(problem.id in student.files for student in students)
         lines.append(f"  {problem.id:5} {count:4} of {len(students)}  {problem.title}")
+    if count := sum(bool(student.quiz) for student in students):
+        lines.append(f"  {QUIZ:5} {count:4} of {len(students)}  Answers to the quiz")
     if late:
         lines.append(f"Late: {', '.join(map(shown, late))}.")
     if collection.missing:
@@ -212,6 +222,8 @@ _STEMS = {
     problem.id: re.compile(problem.notebook.replace("_", r"[_\s-]"), re.IGNORECASE) for problem in PROBLEMS.values()
 }
 _WORDS = {id: re.compile(rf"(?<![a-z]){id}(?![a-z])", re.IGNORECASE) for id in PROBLEMS}
+_ANSWERS = re.compile(r"quiz[_\s-]answers", re.IGNORECASE)
+_NAMES = (*_STEMS.values(), _ANSWERS)  # of files, which are not the student's
 # What a browser or a platform puts behind a name. Other numbers may be the student's.
 _COUNTER = r"(?:-[0-9]{1,2}(?![0-9])|\s*\([0-9]+\)|[-_ ]+copy)*"
 _COPY = re.compile(r"(?:\s*\([0-9]+\)|[-_ ]+copy)+$", re.IGNORECASE)
@@ -255,7 +267,7 @@ def _claim(path: tuple[str, ...], alone: str) -> _Claim | None:
 def _is_chance(found: re.Match) -> bool:
     """Whether a name only looks like Canvas's, since a notebook's name is where Canvas has the student or a number."""
     before_rest = found.start("attachment") if found["attachment"] else 0
-    return any(stem.search(found["name"] or "") or stem.match(found.string, before_rest) for stem in _STEMS.values())
+    return any(stem.search(found["name"] or "") or stem.match(found.string, before_rest) for stem in _NAMES)
 
 
 def _name_in(part: str, is_file: bool) -> str:
@@ -265,7 +277,7 @@ def _name_in(part: str, is_file: bool) -> str:
     elif part.casefold() in PROBLEMS:
         return ""
     text = part
-    for stem in _STEMS.values():
+    for stem in _NAMES:
         text = re.sub(stem.pattern + _COUNTER, " ", text, flags=re.IGNORECASE)
     if is_file and text == part:
         for word in _WORDS.values():
@@ -288,6 +300,11 @@ def _by_name(own: tuple[str, ...]) -> tuple[str, int]:
                 if len(found) == 1:
                     return found[0], sure
     return "", 0
+
+
+def _is_answers(name: str) -> bool:
+    """Whether the name is that of a file of answers to the quiz."""
+    return name.lower().endswith(".json") and bool(_ANSWERS.search(name))
 
 
 def _by_content(text: str) -> str:
@@ -324,7 +341,7 @@ def _without_course(files: list[File]) -> list[File]:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A file for a problem, kept at `place` until it is decided which files count. The highest rank does."""
+    """A file for a problem or the quiz, kept at `place` until it is decided which files count. The highest rank does."""
 
     problem: str
     suffix: str
@@ -373,7 +390,7 @@ class _Reading:
             root = archive.resolve()
             for file in _without_course(folder(root, label, self.refuse)):
                 self._take(file, number, alone=label if file.path[0] == "notebooks" else "", budget=Budget())
-        elif archive.suffix.lower() in SUFFIXES:
+        elif archive.suffix.lower() in SUFFIXES or _is_answers(archive.name):
             self._take(file_on_disk(archive.resolve(), (archive.name,), label), number, "", Budget())
         elif archive.is_file():
             self._read_zip(archive, label, number)
@@ -396,7 +413,8 @@ class _Reading:
         suffix = Path(file.path[-1]).suffix.lower()
         if claim is None:
             why = "does not tell whose it is; put it into a folder with the student's name"
-            self.refuse(file.where, why if suffix in (*SUFFIXES, ".zip") else "is no notebook")
+            counts = suffix in (*SUFFIXES, ".zip") or _is_answers(file.path[-1])
+            self.refuse(file.where, why if counts else "is no notebook")
             return
         owner = self._owner(claim, number)
         try:
@@ -406,6 +424,9 @@ class _Reading:
                 self._read_inner_zip(file, number, alone, budget)
             elif suffix in SUFFIXES:
                 self._take_code(file, claim, suffix, owner)
+                owner.late |= claim.late
+            elif _is_answers(claim.own[-1]):
+                self._take_answers(file, claim, owner)
                 owner.late |= claim.late
             else:
                 raise _NoAnswer("is a zip inside a zip inside a zip" if suffix == ".zip" else "is no notebook")
@@ -435,13 +456,20 @@ class _Reading:
         module = _module_name(claim.own[-1]) if suffix == ".py" and not sure else ""
         if module:
             owner.modules[module] = self._kept(data), file.where
-        if problem:
-            rank = (claim.attachment, sure, file.date, file.where)
-            digest = sha256(data).hexdigest()
-            owner.candidates.append(_Candidate(problem, suffix, rank, file.where, file.date, self._kept(data), digest))
-            self.count += 1
-        else:
+        if not problem:
             raise _NoAnswer("belongs to no problem")
+        owner.candidates.append(self._candidate(file, claim, problem, suffix, sure, data))
+        self.count += 1
+
+    def _take_answers(self, file: File, claim: _Claim, owner: _Owner) -> None:
+        data = file.read()
+        if len(data) > LARGEST_ANSWERS:
+            raise Refused("is larger than 1 MB, which answers to the quiz are not")
+        owner.candidates.append(self._candidate(file, claim, QUIZ, ".json", 0, data))
+
+    def _candidate(self, file: File, claim: _Claim, problem: str, suffix: str, sure: int, data: bytes) -> _Candidate:
+        rank = (claim.attachment, sure, file.date, file.where)
+        return _Candidate(problem, suffix, rank, file.where, file.date, self._kept(data), sha256(data).hexdigest())
 
     def _kept(self, data: bytes) -> Path:
         """Put the content of a file aside."""
@@ -574,9 +602,14 @@ def _placed(group: _Group, collection: Collection, used: set[str]) -> Student:
             rivals = [one for one in candidates if (one.problem, one.suffix) == (problem.id, suffix)]
             if rivals:
                 _place(rivals, problem.notebook + suffix, student, collection)
+                student.files.setdefault(problem.id, []).append(problem.notebook + suffix)
         names = student.files.get(problem.id, [])
         if len(names) > 1 and names[-1].endswith(".py"):
             student.notes.append(f"For {problem.id} there are a notebook and {names[-1]}; see which one counts.")
+    rivals = [one for one in candidates if one.problem == QUIZ]
+    if rivals:
+        _place(rivals, ANSWERS, student, collection)
+        student.quiz = ANSWERS
     taken = set()
     for owner in group.owners if student.files else ():
         for module, (place, where) in owner.modules.items():
@@ -597,7 +630,6 @@ def _place(rivals: list[_Candidate], name: str, student: Student, collection: Co
     target = collection.folder / student.folder / name
     os.replace(best.place, target)
     os.utime(target, ns=(best.date, best.date))
-    student.files.setdefault(best.problem, []).append(name)
     left = sorted(one.where for one in rivals if one.digest != best.digest)
     if left:
         double = {"folder": student.folder, "problem": best.problem, "taken": best.where, "left": left}

@@ -7,7 +7,6 @@ executor of `concurrent.futures` can spread the jobs. What is graded is written 
 import hashlib
 import json
 import os
-import re
 import threading
 import traceback
 from collections import deque
@@ -17,16 +16,17 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from classroom import inside, sandbox
+from classroom import inside, sandbox, suspicion
 from classroom.collect import Collection
 from grader import bank, judge, observe
 from grader.checks import checks_of
-from grader.observe import NotStarted, Observed
+from grader.observe import Limits, NotStarted, Observed
 from grader.problems import PROBLEMS, ROOT, Problem
+from grader.quote import quoted
 from grader.submission import SubmissionError
 from grader.verdict import Result
 
-PATIENCE = 90.0  # seconds for one problem of one student; a right solution takes a tenth of a second to one, a slow one a minute
+LIMITS = Limits(first=4.0, next=1.0, all=9.5)  # for one problem of one student; a right solution takes a tenth of a second to one
 TRIES = 3  # at a child that does not start
 MOST_NOTICES = 20  # in one result
 WINDOW = 4  # jobs handed out for each that is at work, so that thousands need no more memory than dozens
@@ -122,7 +122,7 @@ def _graded(job: Job, problem: Problem, unsafe: bool) -> dict:
         "score": sum(check["points"] for check in checks),
         "notices": report.notices[:MOST_NOTICES],
         "incidents": incidents(seen),
-        "suspicions": suspicions(job),
+        "suspicions": suspicion.sentences(seen.looked, checks),
         "checks": checks,
     }
 
@@ -141,20 +141,20 @@ def _prepared(problem: Problem, seed: int) -> None:
 def _observe(job: Job, ids: list[str], unsafe: bool) -> Observed:
     for _ in range(TRIES):
         try:
-            return observe.follow(lambda rest: _start(job, rest, unsafe), ids, patience=PATIENCE)
+            return observe.follow(lambda seeds: _start(job, seeds, unsafe), PROBLEMS[job.problem], ids, job.seed, limits=LIMITS)
         except NotStarted:
             _new_sandbox()
     raise GradeError("Children do not start, although it was tried again. Is there memory left on this machine?")
 
 
-def _start(job: Job, ids: list[str], unsafe: bool):
+def _start(job: Job, seeds: dict[str, int], unsafe: bool):
     if unsafe:
-        return observe.Process(inside.work, sandbox.job(job.files, job.problem, ids, job.seed, b""))
+        return observe.Process(inside.work, sandbox.job(job.files, job.problem, seeds, b""))
     with _PREPARING:
         if not _SANDBOXES:
             _SANDBOXES.append(sandbox.Sandbox())
         prepared = _SANDBOXES[0]
-    return prepared.start(job.files, job.problem, ids, job.seed)
+    return prepared.start(job.files, job.problem, seeds)
 
 
 def _new_sandbox() -> None:
@@ -192,31 +192,17 @@ def incidents(seen: Observed) -> list[str]:
     found, observations = [], list(seen.checks.values())
     errors = [one.error for one in observations if one.kind == "error"] + list(seen.load_errors.values())
     for error in errors:
-        if error["type"] == "Tampered":
-            found.append(error["message"])
-        elif error["type"] in UNUSUAL:
+        if error["type"] in UNUSUAL:
             where = f", in {observe.place(error['lines'][-1])}" if error["lines"] else ""
-            found.append(f"{error['type']}: {error['message'][:300]}{where}.")
+            found.append(f"The code has met a {error['type']}: {quoted(error['message'])}{where}.")
+    found += [f"The code has replaced `{one.value}`, on which the checks rest." for one in observations if one.kind == "tampered"]
     kinds = {"crash": "ended its process", "memory": "took too much memory", "timeout": "ran out of time",
-             "forged": "wrote into the grader's channel"}  # fmt: skip
+             "untried": "left no time", "forged": "wrote into the grader's channel"}  # fmt: skip
     for kind, words in kinds.items():
         count = sum(one.kind == kind for one in observations)
         if count:
             found.append(f"The code {words} in {count} check{'s' * (count > 1)}.")
     return list(dict.fromkeys(found))[:20]
-
-
-# What code names that looks into its callers, or at what observes it. One who has read the grader could answer in its place.
-SUSPECT = re.compile(
-    rb"\b(_getframe|currentframe|f_back|f_locals|get_objects|get_referrers|__globals__|__code__|settrace|setprofile|ctypes"
-    rb"|classroom\.inside|grader\.(?:worker|wire|checks))\b"
-)
-
-
-def suspicions(job: Job) -> list[str]:
-    """What the instructor should look at, a sentence each. It costs no points, and the student's page does not show it."""
-    found = sorted({match.decode() for _, _, content in job.files for match in SUSPECT.findall(content)})
-    return [f"The code names {', '.join(found)}, for which a solution has no use. Please look at it."] if found else []
 
 
 # --- many jobs ----------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """The child that runs one submission. All that it knows of the grader is public: the checks, but no expected value.
 
-The submission shares this process with the checks, so it can try to speak in their place. Two things stand against that. What
-counts as right is not here, and depends on the seed in all its parts. And nothing counts once the functions that observe were
-changed (`Seal`).
+The submission shares this process with the checks, so it can try to speak in their place. What stands against that: what
+counts as right is not here, and depends on the seed in all its parts; the checks cannot be looked at, or changed
+(`classroom.blindfold`); and nothing counts once the functions that observe were changed (`seal`).
 """
 
 import base64
@@ -11,6 +11,8 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
 from operator import is_
 from pathlib import Path
@@ -20,16 +22,13 @@ import jupytext  # noqa: F401  Markdown notebooks are read with it, and its impo
 import torch
 from torch import nn
 
-from grader import checks, preload, wire, worker  # noqa: F401
+from classroom import blindfold, suspicion
+from grader import checks, libraries, preload, wire, worker  # noqa: F401
 from grader.checks import checks_of
 from grader.problems import PROBLEMS, Problem
 from grader.submission import Submission, SubmissionError, read, read_pair
 
 MOST_BYTES = 2**17  # of one message; that of a right solution has 5 kB, that of a known mistake up to 50
-
-
-class Tampered(Exception):
-    """The submission has changed what observes it."""
 
 
 class TooMuchReturned(Exception):
@@ -42,29 +41,26 @@ class Channel:
     def __init__(self, connection: Connection, token: bytes):
         def send_bytes(data: bytes) -> None:
             if len(token) + len(data) > MOST_BYTES:
-                raise TooMuchReturned(f"Your code gives back {len(data):,} bytes; at most {MOST_BYTES:,} are allowed")
+                raise TooMuchReturned
             connection.send_bytes(token + data)
 
         self.send_bytes = send_bytes
 
 
-class Seal:
-    """Tells whether functions on which the observations rest were replaced."""
+def seal() -> Callable[[], str | None]:
+    """A function that gives the name of the first thing, on which the observations rest, that is no longer what it was now."""
+    own = [module for name, module in sys.modules.items() if name.partition(".")[0] in ("grader", "classroom")]
+    own += {value for owner in own for value in vars(owner).values() if _is_our_class(value)}
+    theirs = [builtins, torch, nn, nn.functional, nn.init, torch.linalg, torch.optim, torch.autograd, json]
+    classes = [torch.Tensor, nn.Module, nn.Parameter, nn.Linear, nn.Embedding, torch.optim.Optimizer]
+    owners = own + theirs + classes
+    only = len(own)  # of the first ones: nothing may come to these
+    saved = [dict(vars(owner)) for owner in owners]
+    functions = [f for owner in own for f in vars(owner).values() if isinstance(f, FunctionType)]
+    parts = [_parts(function) for function in functions]
 
-    def __init__(self):
-        own = [module for name, module in sys.modules.items() if name.partition(".")[0] in ("grader", "classroom")]
-        own += {value for owner in own for value in vars(owner).values() if _is_our_class(value)}
-        theirs = [builtins, torch, nn, nn.functional, nn.init, torch.linalg, torch.optim, torch.autograd, json]
-        classes = [torch.Tensor, nn.Module, nn.Parameter, nn.Linear, nn.Embedding, torch.optim.Optimizer]
-        self.owners = own + theirs + classes
-        self.own = len(own)  # the first ones: nothing may come to these
-        self.saved = [dict(vars(owner)) for owner in self.owners]
-        self.functions = [f for owner in own for f in vars(owner).values() if isinstance(f, FunctionType)]
-        self.parts = _parts(self.functions)
-
-    def broken(self, all=all, callable=callable, map=map, zip=zip) -> str | None:
-        """The name of the first thing that is no longer what it was. (Its tools are held as defaults: they may be replaced, too.)"""
-        for place, (owner, before) in enumerate(zip(self.owners, self.saved)):
+    def broken() -> str | None:
+        for place, (owner, before) in enumerate(zip(owners, saved)):
             now = vars(owner)
             if len(now) == len(before) and all(map(is_, now.values(), before.values())):
                 continue  # the common case, quickly: the same things in the same order
@@ -73,16 +69,15 @@ class Seal:
                 if callable(value) and now.get(name) is not value:
                     return f"{owner.__name__}.{name}"
             for name, value in now.items():
-                if place < self.own and name not in before and callable(value):  # it may hide a builtin function
+                if place < only and name not in before and callable(value):  # it may hide a builtin function
                     return f"{owner.__name__}.{name}"
-            self.saved[place] = now  # what is loaded late, and variables, may change
-        if not all(map(is_, _parts(self.functions), self.parts)):
-            return next(f"{f.__module__}.{f.__name__}" for f, *before in self._pairs() if not all(map(is_, _parts([f]), before)))
+            saved[place] = now  # what is loaded late, and variables, may change
+        for function, before in zip(functions, parts):
+            if not all(map(is_, _parts(function), before)):
+                return f"{function.__module__}.{function.__name__}"
         return None
 
-    def _pairs(self):
-        """Each function with its code and defaults as they were."""
-        return zip(self.functions, self.parts[0::3], self.parts[1::3], self.parts[2::3])
+    return broken
 
 
 def _is_our_class(value) -> bool:
@@ -90,13 +85,15 @@ def _is_our_class(value) -> bool:
     return ours and not issubclass(value, torch.optim.Optimizer)  # torch itself wraps the `step` of these
 
 
-def _parts(functions: list[FunctionType]) -> list:
-    """What a function is made of and can be changed in place: its code and its defaults, three for each."""
-    return [part for f in functions for part in (f.__code__, f.__defaults__, f.__kwdefaults__)]
+def _parts(function: FunctionType) -> tuple:
+    """What a function is made of and can be changed in place."""
+    return function.__code__, function.__defaults__, function.__kwdefaults__
 
 
 def warm_up() -> None:
     """Do once what each submission would have to do: the slow parts of torch. `grader.preload` has loaded the checks."""
+    libraries.schedules()
+    checks.forget_hints()
     layer = nn.Linear(3, 3, dtype=torch.float64)
     optimizer = torch.optim.AdamW(layer.parameters())
     nn.functional.cross_entropy(layer(torch.ones(2, 3, dtype=torch.float64)), torch.tensor([0, 1])).backward()
@@ -121,35 +118,33 @@ def work(connection: Connection, job: bytes) -> None:
 def _work(connection: Connection, job: bytes, folder: Path) -> None:
     wanted = json.loads(job)
     channel = Channel(connection, bytes.fromhex(wanted["token"]))
-    problem, seed, check_ids = PROBLEMS[wanted["problem"]], wanted["seed"], wanted["checks"]
+    problem, seeds = PROBLEMS[wanted["problem"]], wanted["seeds"]
     files = [(name, when, base64.b64decode(content)) for name, when, content in wanted["files"]]
     del wanted, job
     worker.begin()
-    probes = {check.id: check.probe for check in checks_of(problem.id).values()}  # now: the submission may change the register
-    broken = Seal().broken
     worker.send(channel, {"value": "started"})
     try:
         submission = read_files(files, problem, folder)
         cells = submission.cells
         sys.path.insert(0, str(folder))
-        worker.import_libraries(cells)
-        worker.send(channel, {"value": "ready"})
-        code = worker.load_and_tell(channel, cells, problem.id, submission.notices)
+        look = partial(suspicion.look, problem=problem, folder=folder)
+        program = worker.read_and_tell(channel, cells, problem.id, submission.notices, look)
     except SubmissionError as error:
         return worker.send(channel, {"error": worker.describe(error, [])})
     except (TooMuchReturned, RecursionError, MemoryError, ValueError) as error:
         error = SubmissionError(f"The code cannot be read ({type(error).__name__}). Is it nested deeply, or very long?")
         return worker.send(channel, {"error": worker.describe(error, [])})
-    for check_id in check_ids if code else ():
-        message = worker.observe(probes[check_id], check_id, code, cells, seed)
+    libraries.prepare(cells, folder)
+    probes = [checks_of(problem.id)[check_id].probe for check_id in seeds]
+    observe, send, broken, *probes = blindfold.out_of_reach([worker.observe, worker.send, seal(), *probes])
+    code = worker.load_and_tell(channel, program, cells)
+    for probe, seed in zip(probes, seeds.values()) if code else ():
+        message = observe(probe, code, cells, seed)
         changed = broken()
-        if changed:
-            error = Tampered(f"Your code has replaced `{changed}`, on which the checks rest. Nothing after that counts.")
-            message = {"error": worker.describe(error, cells)}
         try:
-            worker.send(channel, message)
-        except TooMuchReturned as error:
-            worker.send(channel, {"error": worker.describe(error, cells)})
+            send(channel, {"changed": changed} if changed else message)
+        except TooMuchReturned:
+            send(channel, {"flood": True})
 
 
 def read_files(files: list[tuple[str, float, bytes]], problem: Problem, folder: Path) -> Submission:

@@ -7,6 +7,7 @@ cleaned and escaped.
 import os
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from urllib.parse import quote
@@ -14,8 +15,9 @@ from urllib.parse import quote
 import jinja2
 from markupsafe import Markup, escape
 
-from classroom import figures
+from classroom import answers, figures
 from grader.problems import PROBLEMS
+from grader.quote import clean
 from grader.report import todo_notes
 
 STATUS_WORDS = {  # of a check that fails
@@ -25,17 +27,16 @@ STATUS_WORDS = {  # of a check that fails
 }
 GROUPS = 10  # columns of a figure of scores
 MOST_NOTES = 3  # on one student's work for one problem, in the table of the class. The student's page has all
+MOST_QUESTIONS = 15  # of the quiz in the table of those that the room misses. More are in a fold
 MOST_LINKS = 8  # students that are named beside a mistake. More are in a fold
-
-# Signs that show nothing, but change the order in which others are read: they could make a page lie.
-_BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_COLOUR = re.compile("\x1b\\[[0-9;]*m")  # a terminal's
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\ufff9-\ufffb]")
-_SURROGATE = re.compile("[\ud800-\udfff]")  # half a sign: no file can hold it
 
 
 def student_page(
-    student: dict, results_of_student: dict[str, dict], seed_note: str = "", problems: dict[str, str] | None = None
+    student: dict,
+    results_of_student: dict[str, dict],
+    seed_note: str = "",
+    problems: dict[str, str] | None = None,
+    quiz: answers.Marked | None = None,
 ) -> str:
     """A student's page as HTML: points, then problem by problem, stub by stub.
 
@@ -44,6 +45,7 @@ def student_page(
         results_of_student: by problem, as the grading gives them.
         seed_note: a sentence on the seed with which the class was graded.
         problems: titles by id; those without a result are shown as not handed in. None: those with a result.
+        quiz: the answers to the quiz, if some were handed in.
     """
     titles = problems or {problem: _title(problem) for problem in results_of_student}
     parts = [_part(problem, title, results_of_student.get(problem)) for problem, title in titles.items()]
@@ -54,6 +56,7 @@ def student_page(
         score=sum(result["score"] for result in graded),
         most=sum(result["max_score"] for result in graded) if len(graded) == len(parts) else None,
         seed_note=seed_note,
+        quiz=quiz,
     )
 
 
@@ -64,6 +67,8 @@ def teacher_page(
     missing: list[dict],
     unreadable: list[dict],
     pairs: list[tuple[str, str, str, float]],
+    quiz: dict[str, answers.Marked] | None = None,
+    likenesses: Sequence[tuple[str, str, list[str]]] = (),
 ) -> str:
     """The page about the class as HTML: scores, the hardest checks, the known mistakes, all students, what to look at.
 
@@ -74,7 +79,10 @@ def teacher_page(
         missing: people on the list of the class of whom nothing was found.
         unreadable: dicts of "where" and "why".
         pairs: the problem's title, and what `similar` found: two folders and a share.
+        likenesses: the problem's title, what `similar` says of some submissions, and their folders.
+        quiz: the answers to the quiz by folder, of those who handed some in.
     """
+    quiz = quiz or {}
     students = sorted(students, key=lambda student: student["folder"])
     names = {student["folder"]: student["name"] or student["folder"] for student in students}
     of_problem = {p: [results[f, p] for f in names if (f, p) in results] for p in problems}
@@ -98,6 +106,9 @@ def teacher_page(
             for text in [*r["incidents"], *r.get("suspicions", ())]
         ],
         pairs=pairs,
+        likenesses=likenesses,
+        quiz=quiz,
+        missed=answers.missed(quiz.values()),
     )
 
 
@@ -110,6 +121,8 @@ def write_pages(
     unreadable: list[dict],
     pairs: list[tuple[str, str, str, float]],
     seed_note: str = "",
+    quiz: dict[str, answers.Marked] | None = None,
+    likenesses: Sequence[tuple[str, str, list[str]]] = (),
 ) -> Path:
     """Write index.html and students/FOLDER.html, each at once: who reads a page never sees half of it.
 
@@ -128,9 +141,10 @@ def write_pages(
             for problem in problems
             if (student["folder"], problem) in results
         }
-        _write(out / "students" / f"{student['folder']}.html", student_page(student, own, seed_note, problems))
+        answered = (quiz or {}).get(student["folder"])
+        _write(out / "students" / f"{student['folder']}.html", student_page(student, own, seed_note, problems, answered))
     index = out / "index.html"
-    _write(index, teacher_page(students, results, problems, missing, unreadable, pairs))
+    _write(index, teacher_page(students, results, problems, missing, unreadable, pairs, quiz, likenesses))
     return index
 
 
@@ -150,13 +164,6 @@ def _write(path: Path, text: str) -> None:
 
 
 # --- text of strangers --------------------------------------------------------------------------
-
-
-def clean(text: str) -> str:
-    """The text without control characters. Signs that change the order of reading are shown by their numbers."""
-    text = _CONTROL.sub("", _COLOUR.sub("", text))
-    text = _SURROGATE.sub("\ufffd", text)
-    return _BIDI.sub(lambda sign: f"[U+{ord(sign.group()):04X}]", text)
 
 
 def code(text: str) -> Markup:
@@ -179,7 +186,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"code": code, "count": _count, "address": _address}
-    environment.globals |= {"words": STATUS_WORDS, "most_links": MOST_LINKS}
+    environment.globals |= {"words": STATUS_WORDS, "most_links": MOST_LINKS, "most_questions": MOST_QUESTIONS}
     return environment
 
 

@@ -2,19 +2,23 @@
 
     release(Path("course"))                            course/ and course.zip
     release(Path("course"), without=["topics"])        without notebooks 01 to 05
+    release(Path("course"), with_quiz_keys=True)       the quiz tells at once what was right
     release(Path("course"), with_solutions=True)       for self-study: with solutions, known mistakes and open questions
 
 The stubs are blank, whatever the notebooks here hold. The grader of the copy compares with what the checks have seen in
 the references for the public seed (`grader.recorded`), so a student who looks for them finds the right numbers, but no
-code. Grade with another seed. A copy in which the code of a reference still stands somewhere is refused.
+code. Grade with another seed. The quiz asks and has no keys: students hand their answers in. A copy in which the code of
+a reference still stands somewhere is refused, and so is one without keys in which a question is explained.
 """
 
 import ast
+import html
 import json
 import os
 import re
 import shutil
 import tempfile
+import tomllib
 import zipfile
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -29,7 +33,8 @@ from grader.bank import reference_observations
 from grader.problems import PROBLEMS, ROOT, Problem
 from grader.submission import SubmissionError, read_pair
 from grader.verdict import PUBLIC_SEED
-from quiz import packed
+from quiz import bank, keyless, packed
+from quiz.register import Broken
 
 TEMPLATES = Path(__file__).parent / "templates" / "handout"
 PARTS = ("grader", "quiz", "topics")  # what a copy can do without
@@ -37,9 +42,11 @@ TARGETS = ("help", "check", "watch", "quiz", "lab", "slides", "reset", "update")
 PACKAGES = ("lab", "desk", "grader", "quiz", "solutions")
 INSTRUCTORS = ("pyseccomp",)  # of the requirements, what only the classroom needs
 GRADERLESS = (
-    "__init__", "effects", "notebook", "problems", "program", "recorded", "report", "reset", "stubs", "submission", "verdict", "wire",
+    "__init__", "effects", "notebook", "problems", "program", "quote", "recorded", "report", "reset", "stubs", "submission",
+    "verdict", "wire",
 )  # fmt: skip
 OPEN = ("errata.toml", "sources.toml")  # of the bank: the notebooks show them
+FORMULAS = "formulas.py"  # of the quiz: they compute the keys that are numbers
 DATE = (2000, 1, 1, 0, 0, 0)  # of every file in the zip
 SHORTEST = 50  # characters; see `bodies`
 
@@ -56,24 +63,26 @@ class Copy:
     quiz: bool
     topics: bool
     solutions: bool
+    keys: bool
 
 
-def release(out: Path, without: Collection[str] = (), with_solutions: bool = False) -> Path:
+def release(out: Path, without: Collection[str] = (), with_solutions: bool = False, with_quiz_keys: bool = False) -> Path:
     """Make the folder `out`, and beside it a zip of the same name that unpacks to this one folder.
 
     Args:
         without: some of "grader", "quiz" and "topics".
         with_solutions: a copy for self-study, with solutions, known mistakes and questions that can be read.
+        with_quiz_keys: the quiz tells at once what was right; its keys are in the copy, packed.
 
     Returns the zip.
 
     Raises:
         ReleaseError: `out` or the zip is in the way, a part is unknown, the course is not whole, or the code of a
-            reference stands in the copy. Nothing is left behind.
+            reference or a key that is not handed out stands in the copy. Nothing is left behind.
     """
     out = Path(out).resolve()
     archive = out.with_name(f"{out.name}.zip")
-    copy = _copy(without, with_solutions)
+    copy = _copy(without, with_solutions, with_quiz_keys)
     _check_places(out, archive)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -83,6 +92,8 @@ def release(out: Path, without: Collection[str] = (), with_solutions: bool = Fal
             _build(made, copy)
             if not copy.solutions:
                 search(made)
+            if not copy.keys:
+                search_keys(made)
             _zip(made, Path(work, archive.name))
             if out.exists():
                 out.rmdir()  # it is empty
@@ -93,13 +104,17 @@ def release(out: Path, without: Collection[str] = (), with_solutions: bool = Fal
     return archive
 
 
-def _copy(without: Collection[str], with_solutions: bool) -> Copy:
+def _copy(without: Collection[str], with_solutions: bool, with_quiz_keys: bool) -> Copy:
     for part in without:
         if part not in PARTS:
             raise ReleaseError(f"There is no part {part!r} to leave out; there are {', '.join(PARTS)}.")
     if with_solutions and set(without) - {"topics"}:
         raise ReleaseError("A copy with solutions has the grader and the quiz as well; only the topics can be left out.")
-    return Copy(**{part: part not in without for part in PARTS}, solutions=with_solutions)
+    if with_quiz_keys and "quiz" in without:
+        raise ReleaseError("A copy without the quiz has no keys of it. Leave out one of the two options.")
+    return Copy(
+        **{part: part not in without for part in PARTS}, solutions=with_solutions, keys=with_solutions or with_quiz_keys
+    )
 
 
 def _check_places(out: Path, archive: Path) -> None:
@@ -244,15 +259,37 @@ def _beside_the_stubs(problem: Problem) -> list[str]:
 
 
 def _quiz(out: Path, copy: Copy) -> None:
-    """The quiz. Its questions are packed, or left out, or, beside the solutions, as they are here."""
+    """The quiz. Its questions have no keys, or are packed, or left out, or, beside the solutions, as they are here."""
 
     def wanted(path: Path) -> bool:
-        return copy.solutions or path.parts[0] != "bank" or path.name in OPEN
+        if path.parts[0] == "bank":
+            return copy.solutions or path.name in OPEN
+        return copy.keys or path.name != FORMULAS
 
     _take(out, "quiz", wanted)
     if copy.quiz and not copy.solutions:
-        questions = [path for path in (ROOT / "quiz" / "bank").glob("*.toml") if path.name not in OPEN]
-        _write(out / "quiz" / "bank" / packed.NAME, packed.pack(questions))
+        files = _whole_questions() if copy.keys else _bare_questions()
+        _write(out / "quiz" / "bank" / packed.NAME, packed.written(files, pack=copy.keys))
+
+
+def _whole_questions() -> dict[str, dict]:
+    paths = sorted(path for path in (ROOT / "quiz" / "bank").glob("*.toml") if path.name not in OPEN)
+    return {path.name: tomllib.loads(path.read_text(encoding="utf-8")) for path in paths}
+
+
+def _bare_questions() -> dict[str, dict]:
+    return {
+        f"{topic}.toml": {keyless.alias(item.id): keyless.stripped(item) for item in items}
+        for topic, items in _questions().items()
+    }
+
+
+def _questions() -> dict[str, list]:
+    """The items of each topic."""
+    try:
+        return {topic: list(bank.read_topic(topic, ROOT / "quiz" / "bank").values()) for topic in bank.TOPICS}
+    except Broken as error:
+        raise ReleaseError(f"Nothing was made: {error}") from None
 
 
 # --- the files around it ------------------------------------------------------------------------
@@ -356,13 +393,40 @@ def _bare(text: str) -> str:
 
 
 def _texts(path: Path) -> list[str]:
-    """What can be read in a file: the strings of JSON, the packed questions unpacked, else the text as it is."""
+    """What can be read in a file: the strings of JSON, the questions unpacked, else the text as it is."""
     text = path.read_bytes().decode("utf-8", errors="replace")
     if path.name == packed.NAME:
         return list(_strings(packed.unpack(text)))
     if path.suffix in (".ipynb", ".json"):
         return list(_strings(json.loads(text)))
     return [text]
+
+
+def search_keys(folder: Path) -> None:
+    """Look for what the quiz tells of its keys in every file: explanations, replies and key points.
+
+    What the register of errata says as well is a lesson that everyone reads.
+
+    Raises:
+        ReleaseError: there is some. The message names the file and the question.
+    """
+    lessons = "".join(_bare((ROOT / "quiz" / "bank" / name).read_text(encoding="utf-8")) for name in OPEN)
+    telling = [(item.id, _bare(text)) for items in _questions().values() for item in items for text in _telling(item)]
+    wanted = [(name, words) for name, words in telling if words not in lessons]
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        text = "\n".join(_bare(html.unescape(raw)) for raw in _texts(path))
+        for name, words in wanted:
+            if words in text:
+                raise ReleaseError(
+                    f"{path.relative_to(folder).as_posix()} tells the answer to the question {name} of the quiz. Take it "
+                    "out of the file here, or hand the keys out (--with-quiz-keys), then make the copy again."
+                )
+
+
+def _telling(item) -> list[str]:
+    """The sentences of an item that only whoever has its key may read."""
+    wrong = (*getattr(item, "options", ()), *getattr(item, "slips", ()))
+    return [item.explanation, *(one.reply for one in wrong if one.reply), *getattr(item, "rubric", ())]
 
 
 def _strings(data) -> Iterator[str]:

@@ -2,28 +2,28 @@
 
 import json
 import os
-import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from classroom import grading, pages, sandbox
+from classroom import answers, grading, pages, sandbox, texts
 from classroom.collect import Collection
 from classroom.grading import GradeError
 from classroom.roster import Roster, canvas_gradebook, moodle_gradebook, plain_gradebook
-from classroom.similar import similar
-from grader import stubs
+from classroom.similar import compare
 from grader.checks import checks_of
 from grader.problems import PROBLEMS
 
 FORMAT = 1
 ANSWER_LIMIT = 10.0  # seconds for a Dask scheduler
+MOST_LINES, MOST_NAMES = 10, 8  # on the terminal: what looks like a known text, and who in a line
 
 
 def grade(
@@ -129,23 +129,22 @@ def _cluster(address: str) -> Iterator[tuple[Executor, int]]:
 
 def _write(collection: Collection, results: dict, out: Path, seed: int, roster: Roster | None) -> list[str]:
     titles = {problem.id: problem.title for problem in PROBLEMS.values() if any(key[1] == problem.id for key in results)}
-    pairs = [
-        (titles[problem], one, other, share)
-        for problem in titles
-        for one, other, share in similar(_codes(collection, problem), _given(problem))
-    ]
+    likenesses, pairs = _alike(collection, titles)
     people = [asdict(student) for student in collection.students]
     note = "Graded on inputs that no one has seen; they differ from those of `make check`."
-    pages.write_pages(out, people, results, titles, collection.missing, collection.unreadable, pairs, note)
-    books = {"gradebook.csv": plain_gradebook}
+    quiz = answers.mark_all(collection)
+    pages.write_pages(out, people, results, titles, collection.missing, collection.unreadable, pairs, note, quiz, likenesses)
+    of_quiz = {folder: marked for folder, marked in quiz.items() if not marked.refused}
+    books = {"gradebook.csv": partial(plain_gradebook, beside=_beside(of_quiz))}
     platforms = {student.platform for student in collection.students} | ({roster.kind} if roster else set())
     books |= {"gradebook-moodle.csv": moodle_gradebook} if "moodle" in platforms else {}
-    books |= {"gradebook-canvas.csv": canvas_gradebook} if "canvas" in platforms else {}
+    books |= {"gradebook-canvas.csv": _canvas_book(of_quiz)} if "canvas" in platforms else {}
     points = {student.folder: {} for student in collection.students}
     for (folder, problem), result in results.items():
         points[folder][problem] = float(result["score"])
     most = {problem: float(sum(check.points for check in checks_of(problem).values())) for problem in titles}
     feedback = {folder: _feedback({p: results[folder, p] for p in titles if (folder, p) in results}) for folder in points}
+    feedback |= {folder: f"{feedback[folder]} {marked.summary}".strip() for folder, marked in quiz.items()}
     for name, book in books.items():
         (out / name).write_text(book(collection.students, points, most, feedback, roster), encoding="utf-8", newline="")
     refused = sum(bool(result["refused"]) for result in results.values())
@@ -153,10 +152,32 @@ def _write(collection: Collection, results: dict, out: Path, seed: int, roster: 
     return [
         f"{len(results)} submissions of {len(people)} students are graded, with the seed {seed}.",
         *([f"{refused} could not be graded; their pages say why."] if refused else []),
+        *([f"{len(of_quiz)} of {len(quiz)} files of answers to the quiz are graded."] if quiz else []),
         *([f"In {incidents} something unusual happened; see index.html."] if incidents else []),
+        *_told(likenesses),
         *([f"{len(pairs)} pairs are suspiciously equal; see index.html."] if pairs else []),
         f"The class: {out / 'index.html'}. Grades: {', '.join(str(out / name) for name in books)}.",
     ]
+
+
+def _beside(quiz: dict[str, answers.Marked]) -> dict[str, dict[str, float]]:
+    """The columns of the quiz in the plain gradebook: the points, and how many questions were answered."""
+    if not quiz:
+        return {}
+    return {
+        "quiz": {folder: marked.score for folder, marked in quiz.items()},
+        "quiz answered": {folder: len(marked.graded) for folder, marked in quiz.items()},
+    }
+
+
+def _canvas_book(quiz: dict[str, answers.Marked]) -> Callable[..., str]:
+    """Canvas's gradebook with a column for the quiz. Each column there is an assignment of its own, and there is no total."""
+
+    def book(students, points, most, *more) -> str:
+        points = {folder: got | ({"quiz": quiz[folder].score} if folder in quiz else {}) for folder, got in points.items()}
+        return canvas_gradebook(students, points, most | {"quiz": float(answers.most_points())}, *more)
+
+    return book if quiz else canvas_gradebook
 
 
 def _feedback(results: dict[str, dict]) -> str:
@@ -175,32 +196,20 @@ def _feedback(results: dict[str, dict]) -> str:
     return " ".join(said)
 
 
-def _codes(collection: Collection, problem: str) -> dict[str, str]:
-    """The code of each student, as text."""
-    codes = {}
-    for student in collection.students:
-        names = sorted(student.files.get(problem, []))  # .ipynb before .md: one half is enough
-        if names:
-            codes[student.folder] = _code(collection.folder / student.folder / names[0])
-    return codes
+def _alike(collection: Collection, titles: dict[str, str]) -> tuple[list[tuple], list[tuple]]:
+    """What looks copied, from the known texts and from each other, with the problem's title in front."""
+    likenesses, pairs = [], []
+    for problem, title in ((PROBLEMS[id], title) for id, title in titles.items()):
+        found = compare(texts.handed_in(collection, problem), texts.handed_out(problem), texts.known(problem))
+        likenesses += [(title, *likeness) for likeness in found[0]]
+        pairs += [(title, *pair) for pair in found[1]]
+    return likenesses, pairs
 
 
-def _code(path: Path) -> str:
-    """The code cells of a file. Nothing of it is run, and what cannot be read is empty."""
-    text = path.read_text(encoding="utf-8", errors="replace")
-    if path.suffix == ".ipynb":
-        try:
-            cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
-            return "\n".join("".join(cell["source"]) for cell in cells)
-        except (ValueError, TypeError, KeyError, RecursionError):
-            return ""
-    if path.suffix == ".md":
-        return "\n".join(re.findall(r"^```python[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
-    return text
-
-
-def _given(problem_id: str) -> str:
-    """What the hand-out itself says: its cells, with the stubs blank."""
-    problem = PROBLEMS[problem_id]
-    blank = "\n".join(stubs.blank(problem, cell) for cell in problem.cells)
-    return _code(problem.notebook_path(".ipynb")) + "\n" + blank
+def _told(likenesses: list[tuple[str, str, list[str]]]) -> list[str]:
+    """Lines for the terminal on what looks like a known text."""
+    lines = []
+    for title, words, folders in likenesses[:MOST_LINES]:
+        more = f" and {len(folders) - MOST_NAMES} more" if len(folders) > MOST_NAMES else ""
+        lines.append(f"{title}, {words}: {', '.join(folders[:MOST_NAMES])}{more}.")
+    return [*lines, *(["More submissions are like a known text; see index.html."] if len(likenesses) > MOST_LINES else [])]

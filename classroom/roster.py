@@ -226,27 +226,40 @@ def _plain_people(columns: list[str], rows: list[list[str]]) -> list[Person]:
 #
 # Each gradebook takes the students of a collection, and by their folder the points per problem (None: not graded) and
 # a short feedback. `maximum` holds the points that each problem can give. The result is the text of a CSV file.
+#
+# Strangers choose the texts in it, so all texts go through `safe`. Those of the roster do too: a student chooses a name on
+# the platform as well. Moodle finds a row by its Identifier, a word and a number, and Canvas by its ID, a number, so both
+# stay as they are. A login or an address that begins with a sign gets an apostrophe: no platform looks at it beside these.
 
 Points = Mapping[str, Mapping[str, float | None]]
 
 
 def plain_gradebook(
-    students: Sequence, points: Points, maximum: Mapping[str, float], feedback: Mapping[str, str], roster: Roster | None = None
+    students: Sequence,
+    points: Points,
+    maximum: Mapping[str, float],
+    feedback: Mapping[str, str],
+    roster: Roster | None = None,
+    beside: Mapping[str, Mapping[str, float]] | None = None,
 ) -> str:
-    """One row a student, sorted by folder; then those of the roster who handed nothing in."""
-    header = ["folder", "name", "id", "email", *maximum, "total", "maximum", "note"]
+    """One row a student, sorted by folder; then those of the roster who handed nothing in.
+
+    beside: more columns by name, with a number for some folders. They are no part of the total.
+    """
+    beside = beside or {}
+    header = ["folder", "name", "id", "email", *maximum, "total", "maximum", *beside, "note"]
     rows = []
     for student in sorted(students, key=lambda student: student.folder):
         got = points.get(student.folder, {})
-        who = [safe(student.folder), safe(student.name), student.id, safe(student.email)]
-        each = [_number(got.get(problem)) for problem in maximum]
-        note = safe(feedback.get(student.folder, ""))
-        rows.append([*who, *each, _number(_total(got)), _number(sum(maximum.values())), note])
+        who = [student.folder, student.name, student.id, student.email]
+        each = [got.get(problem) for problem in maximum]
+        more = [column.get(student.folder) for column in beside.values()]
+        rows.append([*who, *each, _total(got), sum(maximum.values()), *more, feedback.get(student.folder, "")])
     handed_in = _rows_of(students, roster)
     for person in roster.people if roster else ():
         if person.row not in handed_in:
-            blank = [""] * (len(maximum) + 1)
-            rows.append(["", safe(person.name), person.id, safe(person.email), *blank, _number(sum(maximum.values())), ""])
+            blank = [None] * (len(maximum) + 1)
+            rows.append(["", person.name, person.id, person.email, *blank, sum(maximum.values()), *[None] * len(beside), ""])
     return _csv([header, *rows])
 
 
@@ -265,23 +278,23 @@ def moodle_gradebook(
     header = list(roster.header) if roster else list(_MOODLE)
     header += [column for column in ("Grade", "Feedback comments") if _plain(column) not in map(_plain, header)]
     columns = [_plain(cell) for cell in header]
-    rows = [row + [""] * (len(header) - len(row)) for row in roster.rows] if roster else []
+    rows: list[list[str | float]] = [row + [""] * (len(header) - len(row)) for row in roster.rows] if roster else []
     known = _rows_of(students, roster)
     for student in sorted(students, key=lambda student: student.folder):
         if student.folder in known.values():
             continue
         number = student.id if student.platform == "moodle" else ""
-        fresh = {"identifier": f"Participant {number}" if number else "", "full name": safe(student.name)}
-        fresh |= {"email address": safe(student.email), "maximum grade": _number(sum(maximum.values()))}
+        fresh = {"identifier": f"Participant {number}" if number else "", "full name": student.name}
+        fresh |= {"email address": student.email, "maximum grade": _number(sum(maximum.values()))}
         fresh |= {"last modified (grade)": "-"}
         known[len(rows)] = student.folder
         rows.append([fresh.get(column, "") for column in columns])
     for index, folder in known.items():
         row, total = rows[index], _total(points.get(folder, {}))
         if total is not None:
-            row[columns.index("grade")] = _number(_scaled(total, maximum, _cell(columns, row, "maximum grade")))
+            row[columns.index("grade")] = _scaled(total, maximum, _cell(columns, row, "maximum grade"))
         if feedback.get(folder):
-            row[columns.index("feedback comments")] = safe(feedback[folder])
+            row[columns.index("feedback comments")] = feedback[folder]
     return _csv([header, *rows])
 
 
@@ -313,13 +326,13 @@ def canvas_gradebook(
     for student in sorted(students, key=lambda student: student.folder):
         if student.folder not in known.values():
             number = student.id if student.platform == "canvas" else ""
-            lines.append(([safe(student.name), number, "", safe(student.email), ""], student.folder))
+            lines.append(([student.name, number, "", student.email, ""], student.folder))
     rows = []
     for who, folder in lines:
         got = {problem: value for problem, value in points.get(folder, {}).items() if value is not None}
         each = [got[problem] * limits[problem] / maximum[problem] if problem in got else None for problem in maximum]
-        rows.append([*who, *map(_number, each)])
-    possible = ["    Points Possible", "", "", "", "", *map(_number, limits.values())]
+        rows.append([*who, *each])
+    possible = ["    Points Possible", "", "", "", "", *limits.values()]
     return _csv([[*_CANVAS, *headings.values()], possible, *rows])
 
 
@@ -381,14 +394,54 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}".rstrip("0").rstrip(".")
 
 
+# Wide signs too: East Asian editions of a spreadsheet read them as the narrow ones.
+_SIGNS = "=+-@＝＋－＠"
+_SEPARATORS = ",;|:\t\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+_QUOTES = "\"'"
+# Not the straight one: readers can take that for a quote, and then '=1+1' is a formula.
+_APOSTROPHE = "’"
+# Where a blank ends cells, this is a whole cell that computes nothing: the sign in `a - b`, the number in `a -1.5 b`.
+_HARMLESS = re.compile("(?:[-+=@]|[-+][0-9.,]+) ")
+
+
 def safe(text: str) -> str:
-    """A text that a spreadsheet does not take for a formula. Names come from strangers."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
+    """The text with an apostrophe before each sign that a spreadsheet could take for the start of a formula.
+
+    The reader chooses the separator, and with another one than ours our quotes mean nothing. So a cell can begin at the
+    start of the text and after each separator, blanks and quotes passed over. It can begin after a blank too, but there a
+    sign or a number that stands alone is left as it is.
+    """
+    written, begins, blank = [], True, False  # whether a cell begins here, whether it does where blanks separate
+    for place, letter in enumerate(text):
+        if letter in _SIGNS and (begins or (blank and not _HARMLESS.match(text, place))):
+            written.append(_APOSTROPHE)
+        written.append(letter)
+        if letter in _SEPARATORS:
+            begins = True
+        elif letter in _QUOTES:
+            begins = begins or blank
+        elif letter == " " or not letter.isprintable():  # all blanks of Unicode, and what has no width
+            blank = True
+        else:
+            begins = blank = False
+    return "".join(written)
 
 
-def _csv(rows: list[list[str]]) -> str:
-    """The rows as text. A bare carriage return would end a row for some readers, so it becomes a line break in quotes."""
+def _csv(rows: Sequence[Sequence[str | float | None]]) -> str:
+    """The rows as text: texts are made safe, numbers are written as numbers, None is an empty cell."""
     out = io.StringIO(newline="")
-    rows = [[cell.replace("\r\n", "\n").replace("\r", "\n") for cell in row] for row in rows]
-    csv.writer(out, lineterminator="\n").writerows(rows)
+    writer = csv.writer(out, lineterminator="\n")
+    for row in rows:
+        writer.writerow([_written(cell, begins_line=not column) for column, cell in enumerate(row)])
     return out.getvalue()
+
+
+def _written(cell: str | float | None, begins_line: bool) -> str:
+    """A cell's text. A bare carriage return would end a row for some readers, so it becomes a line break.
+
+    Moodle's "-", for a grade that is not there, stays as Moodle wrote it: alone it computes nothing. At the start of a line
+    it would not be alone for who reads with another separator than ours.
+    """
+    if not isinstance(cell, str):
+        return _number(cell)
+    return cell if cell == "-" and not begins_line else safe(cell.replace("\r\n", "\n").replace("\r", "\n"))

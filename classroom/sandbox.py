@@ -1,45 +1,27 @@
 """The sandbox: where strangers' code runs. Linux only, by `bubblewrap`.
 
-One prepared process (`classroom.zygote`) has imported torch and waits inside of bubblewrap. It sees the Python
-installation and the public half of the grader, read-only, and nothing else: no reference, no known mistake, no
-submission, no home, no network. Each submission is run by a fork of it, in namespaces of its own.
+One prepared process (`classroom.zygote`) has imported torch and waits behind the walls of `classroom.walls`. Each submission
+is run by a fork of it, in namespaces of its own.
 """
 
 import base64
-import errno
 import json
-import os
 import secrets
 import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
+from classroom import walls
 from classroom.inside import MOST_BYTES
 from grader import wire
 from grader.observe import GRACE, NotStarted, Observation, observation
 from grader.problems import ROOT
 
-SYSTEM = ("/usr", "/lib", "/lib64", "/bin")  # where programs and libraries lie
-COURSE, ENVIRONMENT = "/course", "/environment"  # names inside, wherever the folders lie outside: in /tmp, or in a home
 START_LIMIT = 120.0  # seconds until the prepared process waits for work
-
-
-CLONE_THREAD = 0x00010000
-# A solution computes. It starts no processes, opens no sockets, and leaves the system as it is.
-FORBIDDEN = (
-    "fork", "vfork", "execve", "execveat", "socket", "socketpair", "connect", "bind", "listen", "accept", "accept4",
-    "unshare", "setns", "mount", "umount2", "pivot_root", "chroot", "open_tree", "move_mount", "fsopen", "fsmount",
-    "ptrace", "process_vm_readv", "process_vm_writev", "kcmp", "bpf", "perf_event_open", "userfaultfd",
-    "io_uring_setup", "io_uring_enter", "io_uring_register", "memfd_create", "memfd_secret", "shmget", "msgget",
-    "semget", "mq_open", "keyctl", "add_key", "request_key", "setrlimit", "personality", "fanotify_init", "inotify_init",
-    "inotify_init1", "io_setup", "kill", "tkill", "rt_sigqueueinfo", "pidfd_send_signal", "syslog",
-)  # fmt: skip
 
 
 class NoSandbox(Exception):
@@ -56,11 +38,11 @@ def check() -> None:
     """NoSandbox, with the reason, if strangers' code cannot be shut in here."""
     if sys.platform != "linux":
         raise NoSandbox(f"The sandbox works on Linux alone. {INSTALL}")
-    if any(ROOT.is_relative_to(folder) for folder in _shown()):
+    if any(ROOT.is_relative_to(folder) for folder in walls.shown()):
         raise NoSandbox(f"The course lies in {ROOT}, which submissions could read. Move it to your home.")
     if not shutil.which("bwrap"):
         raise NoSandbox(f"bubblewrap is not installed. {INSTALL}")
-    tried = subprocess.run([*_walls(), "true"], capture_output=True, text=True)
+    tried = subprocess.run([*walls.command(), "true"], capture_output=True, text=True)
     if tried.returncode:
         raise NoSandbox(f"bubblewrap does not work here: {tried.stderr.strip()[:300]}. Are user namespaces allowed?")
 
@@ -71,7 +53,7 @@ class Sandbox:
     def __init__(self):
         check()
         ours, theirs = socket.socketpair()
-        command = [*_walls(), _python(), "-s", "-P", "-m", "classroom.zygote", str(theirs.fileno()), _rules().hex()]
+        command = [*walls.command(), walls.PYTHON, "-s", "-P", "-m", "classroom.zygote", str(theirs.fileno()), walls.filter_of_calls().hex(), "root" if walls.is_root() else "user"]
         self.process = subprocess.Popen(
             command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, text=True, errors="replace",
@@ -91,11 +73,12 @@ class Sandbox:
             raise NoSandbox(f"The sandbox could not be prepared: {reason or said}")
         ours.settimeout(None)
 
-    def start(self, files: Sequence[tuple[str, float, bytes]], problem_id: str, check_ids: list[str], seed: int) -> "Child":
+    def start(self, files: Sequence[tuple[str, float, bytes]], problem_id: str, seeds: dict[str, int]) -> "Child":
         """Give a submission to a fork of the prepared process.
 
         Args:
             files: name, time of change and content of each file of the submission.
+            seeds: the checks to run, each with its seed.
         """
         token = secrets.token_bytes(16)
         data, theirs = socket.socketpair()
@@ -105,7 +88,7 @@ class Sandbox:
                 socket.send_fds(self.control, [b"j"], [theirs.fileno(), guards.fileno()])
             except OSError:
                 pass  # the prepared process is gone; the child will say that it has not started
-        return Child(data, control, token, job(files, problem_id, check_ids, seed, token))
+        return Child(data, control, token, job(files, problem_id, seeds, token))
 
     def close(self) -> None:
         """End the prepared process and all its forks."""
@@ -114,12 +97,10 @@ class Sandbox:
         self.process.communicate()
 
 
-def job(files: Sequence[tuple[str, float, bytes]], problem_id: str, check_ids: list[str], seed: int, token: bytes) -> bytes:
+def job(files: Sequence[tuple[str, float, bytes]], problem_id: str, seeds: dict[str, int], token: bytes) -> bytes:
     """What a child is to do, as JSON."""
     packed = [[name, time, base64.b64encode(content).decode()] for name, time, content in files]
-    return json.dumps(
-        {"files": packed, "problem": problem_id, "checks": check_ids, "seed": seed, "token": token.hex()}
-    ).encode()
+    return json.dumps({"files": packed, "problem": problem_id, "seeds": seeds, "token": token.hex()}).encode()
 
 
 class Child:
@@ -194,56 +175,3 @@ class Child:
         """End the child and whatever it has started."""
         self.control.close()  # its guard sees that and kills it
         self.data.close()
-
-
-def _walls() -> list[str]:
-    """The bubblewrap command in front of a command."""
-    command = ["bwrap", "--unshare-all", "--new-session", "--clearenv"]
-    for name, value in {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "USER": "student", "LANG": "C.UTF-8"}.items():
-        command += ["--setenv", name, value]
-    for name, value in {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": COURSE}.items():
-        command += ["--setenv", name, value]
-    for folder in _shown():
-        if folder in SYSTEM and os.path.islink(folder):
-            command += ["--symlink", os.readlink(folder), folder]
-        else:
-            command += ["--ro-bind-try", folder, folder]
-    if sys.prefix != sys.base_prefix:
-        command += ["--ro-bind", sys.prefix, ENVIRONMENT]
-    # Of the course only what the checks need. The known mistakes lie within the grader, so they are covered.
-    for name in ("desk", "grader", "classroom/__init__.py", "classroom/zygote.py", "classroom/inside.py"):
-        command += ["--ro-bind", f"{ROOT / name}", f"{COURSE}/{name}"]
-    command += ["--tmpfs", f"{COURSE}/grader/mistakes", "--remount-ro", f"{COURSE}/grader/mistakes"]
-    command += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev", "--tmpfs", "/tmp", "--chdir", "/tmp"]
-    return [*command, "--remount-ro", "/", "--"]
-
-
-def _python() -> str:
-    """The interpreter, as it is called inside."""
-    return sys.executable if sys.prefix == sys.base_prefix else f"{ENVIRONMENT}/bin/{Path(sys.executable).name}"
-
-
-def _shown() -> list[str]:
-    """The folders that submissions can read under their own names: the system's programs and libraries, and Python's."""
-    interpreter = Path(sys.executable).resolve().parent.parent
-    python = dict.fromkeys([str(interpreter), sys.base_prefix])
-    return [*SYSTEM, *(folder for folder in python if not folder.startswith("/usr"))]
-
-
-def _rules() -> bytes:
-    """The filter of system calls, as the kernel reads it: PermissionError for what a solution does not need."""
-    import pyseccomp as seccomp  # here, since it can be imported on Linux alone
-
-    rules = seccomp.SyscallFilter(seccomp.ALLOW)
-    for name in FORBIDDEN:
-        try:
-            rules.add_rule(seccomp.ERRNO(errno.EPERM), name)
-        except ValueError:
-            pass  # a call that this machine does not have
-    # Threads are allowed, processes are not. The flags of clone3 cannot be seen; without it the C library uses clone.
-    rules.add_rule(seccomp.ERRNO(errno.EPERM), "clone", seccomp.Arg(0, seccomp.MASKED_EQ, CLONE_THREAD, 0))
-    rules.add_rule(seccomp.ERRNO(errno.ENOSYS), "clone3")
-    with tempfile.TemporaryFile() as file:
-        rules.export_bpf(file)
-        file.seek(0)
-        return file.read()

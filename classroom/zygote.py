@@ -6,8 +6,8 @@ first process of its namespace, so that all it might have started ends with it. 
 submission, it has closed every door: its own empty /tmp, no /proc, limits, and no system call for which a solution
 has no use.
 
-`python -m classroom.zygote FD RULES`: FD is a socket on which pairs of sockets arrive, one pair for each submission;
-RULES is the filter of system calls, in hexadecimal digits.
+`python -m classroom.zygote FD RULES WHO`: FD is a socket on which pairs of sockets arrive, one pair for each submission;
+RULES is the filter of system calls, in hexadecimal digits; WHO is "root" if the process can become other users, else "user".
 """
 
 import ctypes
@@ -18,20 +18,24 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import Callable
 
 import torch
 
-from classroom import inside
+from classroom import blindfold, inside
 
 MEMORY = 768 * 2**20  # bytes of address space beyond what the prepared process has
 SCRATCH = "size=32m,nr_inodes=2000,mode=700"
+FIRST_USER = 1_900_000_000  # if this is root, each submission has a user of its own from here on: limits do not bind root
 CPU_SECONDS = 90
 THREADS = 16
 FILES = 64
 FILE_BYTES = 16 * 2**20
+SIGNALS = 64  # that wait, timers included
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
-_NEW_NAMESPACES = 0x00020000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000  # mount, uts, ipc, user, pid, net
+_NEW_NAMESPACES = 0x00020000 | 0x04000000 | 0x08000000 | 0x20000000 | 0x40000000  # mount, uts, ipc, pid, net
+_NEW_USER = 0x10000000
 _READ_ONLY, _NO_SUID, _NO_DEVICES, _NO_EXEC = 1, 2, 4, 8
 _NO_NEW_PRIVILEGES, _SECCOMP, _FILTER = 38, 22, 2
 
@@ -42,9 +46,10 @@ class _Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
 
 
-def main(descriptor: int, rules: bytes) -> None:
+def main(descriptor: int, rules: bytes, as_root: bool) -> None:
     control = socket.socket(fileno=descriptor)
     inside.warm_up()
+    blind = blindfold.put_on()
     gc.collect()
     gc.freeze()  # collections in the forks then leave the shared pages alone
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # guards that have ended are reaped by the system
@@ -56,25 +61,23 @@ def main(descriptor: int, rules: bytes) -> None:
         try:
             if os.fork() == 0:
                 control.close()
-                _guard(*descriptors, rules)
+                _guard(*descriptors, rules, as_root, blind)
         except OSError:
             pass  # no memory, or too many processes: the grader sees that the sockets are closed, and tries again
         for descriptor in descriptors:
             os.close(descriptor)
 
 
-def _guard(data: int, control: int, rules: bytes) -> None:
+def _guard(data: int, control: int, rules: bytes, as_root: bool, blind: Callable[[], None]) -> None:
     """Start the charge in namespaces of its own; end it when the other end of `control` is closed. Does not return."""
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        user, group = os.getuid(), os.getgid()
-        _call("unshare", _NEW_NAMESPACES)
-        for name, text in (("setgroups", "deny"), ("uid_map", f"1000 {user} 1"), ("gid_map", f"1000 {group} 1")):
-            with open(f"/proc/self/{name}", "w") as file:
-                file.write(text)
+        user = FIRST_USER + os.getpid() if as_root else None
+        _separate(user)
         charge = os.fork()
         if charge == 0:
-            _charge(data, rules)
+            _charge(data, rules, user, blind)
+        _become(user)  # so that it may end its charge
         os.close(data)
         ended = os.pidfd_open(charge)
         while True:
@@ -91,18 +94,41 @@ def _guard(data: int, control: int, rules: bytes) -> None:
         os._exit(0)
 
 
-def _charge(data: int, rules: bytes) -> None:
+def _separate(user: int | None) -> None:
+    """Make namespaces for this process and its children, and for their users, too, if these are to be this one's own."""
+    if user:
+        return _call("unshare", _NEW_NAMESPACES)
+    uid, gid = os.getuid(), os.getgid()
+    _call("unshare", _NEW_NAMESPACES | _NEW_USER)
+    for name, text in (("setgroups", "deny"), ("uid_map", f"1000 {uid} 1"), ("gid_map", f"1000 {gid} 1")):
+        with open(f"/proc/self/{name}", "w") as file:
+            file.write(text)
+
+
+def _become(user: int | None) -> None:
+    """Become another user, who may do nothing."""
+    if user:
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+
+
+def _charge(data: int, rules: bytes, user: int | None, blind: Callable[[], None]) -> None:
     """Shut the doors, then run the submission. Does not return."""
     try:
         os.setsid()  # signals to a group of processes pass through namespaces; and each session gets its share of the processors
         os.closerange(3, data)
         os.closerange(data + 1, 4096)
-        _mount("tmpfs", "/tmp", _NO_SUID | _NO_DEVICES | _NO_EXEC, SCRATCH)
+        _mount("tmpfs", "/tmp", _NO_SUID | _NO_DEVICES | _NO_EXEC, f"{SCRATCH},uid={user},gid={user}" if user else SCRATCH)
         _limit()
-        _mount("tmpfs", "/proc", _READ_ONLY, "size=4k")
+        # The host's names; terminals, over which two could talk; and the checks, which are loaded, and whose hints are code.
+        for folder in ("/proc", "/dev/pts", "/course"):
+            _mount("tmpfs", folder, _READ_ONLY, "size=4k")
         os.chdir("/tmp")
+        _become(user)
         _drop_capabilities()
         _forbid(rules)
+        blind()
         inside.serve(data)
     finally:
         os._exit(0)  # no atexit, no finalisers: nothing of the submission has a last word
@@ -118,6 +144,8 @@ def _limit() -> None:
         (resource.RLIMIT_NOFILE, FILES),
         (resource.RLIMIT_FSIZE, FILE_BYTES),
         (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_SIGPENDING, SIGNALS),
+        (resource.RLIMIT_MSGQUEUE, 0),
     ):
         resource.setrlimit(kind, (most, most))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a file that is too large is an OSError
@@ -149,4 +177,4 @@ def _call(name: str, *arguments) -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    main(int(sys.argv[1]), bytes.fromhex(sys.argv[2]))
+    main(int(sys.argv[1]), bytes.fromhex(sys.argv[2]), sys.argv[3] == "root")

@@ -1,8 +1,11 @@
 """Whether two observations are equal within tolerance and, if not, what differs and where."""
 
+from collections.abc import Callable
 from math import isfinite, isnan
 
 import torch
+
+from grader.quote import named
 
 # How far a number may be off, by the dtype of the expected tensor, in units of the largest number of that tensor. That stands for
 # the size of the terms that were added: a sum near zero is off by the rounding of its terms. Mistakes are larger by far.
@@ -33,7 +36,7 @@ def difference(expected, given, what: str = "") -> str | None:
             if found:
                 return _refusal(expected, given, what) or found
         extra = [key for key in given if key not in expected]
-        return f"{what or 'result'}: unexpected {', '.join(extra)}" if extra else None
+        return f"{what or 'result'}: unexpected {_names(extra)}" if extra else None
     if isinstance(expected, torch.Tensor):
         return _tensor_difference(expected, given, what)
     if isinstance(expected, list) and isinstance(given, list):
@@ -46,7 +49,7 @@ def difference(expected, given, what: str = "") -> str | None:
         return None if close else f"{what}: expected {expected:g}, got {given:g}"
     if type(expected) is type(given) and expected == given:
         return None
-    return f"{what}: expected {_show(expected)}, got {_show(given)}"
+    return f"{what}: expected {_show(expected)}, got {_show(given, named)}"
 
 
 def same(one, other) -> bool:
@@ -82,7 +85,7 @@ def _refusal(expected: dict, given: dict, what: str) -> str | None:
         return None
     if due == came:
         unnamed = [word for word in left if isinstance(word, str)] if isinstance(left, list) else []
-        names = f", but its message does not name {', '.join(unnamed[:SHOWN])}"
+        names = f", but its message does not name {_names(unnamed)}"
         return f"{place}{_article(due)} was raised{names}" if unnamed else None
     if due == "nothing":
         return f"{place}no error was expected, but {_article(came)} was raised"
@@ -90,7 +93,12 @@ def _refusal(expected: dict, given: dict, what: str) -> str | None:
 
 
 def _article(kind: str) -> str:
-    return f"{'an' if kind[:1] in 'AEIOU' else 'a'} {kind}"
+    return f"{'an' if kind[:1] in 'AEIOU' else 'a'} {named(kind)}"
+
+
+def _names(words: list[str]) -> str:
+    """Words of a submission. It may have chosen them freely."""
+    return ", ".join([*map(named, words[:SHOWN]), *["…"] * (len(words) > SHOWN)])
 
 
 def _list_difference(expected: list, given: list, what: str) -> str | None:
@@ -100,8 +108,8 @@ def _list_difference(expected: list, given: list, what: str) -> str | None:
         missing = [item for item in expected if item not in given]
         extra = [item for item in given if item not in expected]
         parts = [f"missing {', '.join(missing)}"] if missing else []
-        parts += [f"too many: {', '.join(extra)}"] if extra else []
-        return f"{what}: " + ("; ".join(parts) or f"expected {_show(expected)}, got {_show(given)}")
+        parts += [f"too many: {_names(extra)}"] if extra else []
+        return f"{what}: " + ("; ".join(parts) or f"expected {_show(expected)}, got {_show(given, named)}")
     if len(expected) != len(given):
         return f"{what}: expected {len(expected)} entries, got {len(given)}"
     for index, (one, other) in enumerate(zip(expected, given)):
@@ -113,7 +121,7 @@ def _list_difference(expected: list, given: list, what: str) -> str | None:
 
 def _tensor_difference(expected: torch.Tensor, given, what: str) -> str | None:
     if not isinstance(given, torch.Tensor):
-        return f"{what}: expected a tensor of shape {tuple(expected.shape)}, got {_show(given)}"
+        return f"{what}: expected a tensor of shape {tuple(expected.shape)}, got {_show(given, named)}"
     if expected.shape != given.shape:
         return f"{what}: expected shape {tuple(expected.shape)}, got {tuple(given.shape)}"
     if expected.dtype != given.dtype:
@@ -137,13 +145,14 @@ def _tensor_difference(expected: torch.Tensor, given, what: str) -> str | None:
     )
 
 
-def _show(value) -> str:
+def _show(value, word: Callable[[str], str] = str) -> str:
+    """A value in a sentence. `word` makes the words of a submission a quotation."""
     if isinstance(value, torch.Tensor):
         return f"a tensor of shape {tuple(value.shape)}"
     if isinstance(value, str):
-        return value
+        return word(value)
     if isinstance(value, list):
-        return "[" + ", ".join([_show(item) for item in value[:SHOWN]] + ["…"] * (len(value) > SHOWN)) + "]"
+        return "[" + ", ".join([_show(item, word) for item in value[:SHOWN]] + ["…"] * (len(value) > SHOWN)) + "]"
     if isinstance(value, dict):
         return f"a dict of {len(value)} entries"
     return repr(value)

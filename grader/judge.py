@@ -65,7 +65,7 @@ def judge(
     right = reference_observations(problem, seed)
     results, absent = [], set()
     for check in checks_of(problem.id).values():
-        status, message = _verdict(right[check.id], seen.checks[check.id], say)
+        status, message = _verdict(right[check.id], seen.checks[check.id], problem, say)
         if status == "missing":
             absent.add(check.id)
             status, message = say.missing(message)
@@ -126,11 +126,17 @@ def _most_telling_first(results: list[Result], problem: Problem) -> list[Result]
 # --- verdicts -----------------------------------------------------------------------------------
 
 
-def _verdict(right: Observation, seen: Observation, say: Sentences) -> tuple[str, str]:
+def _verdict(right: Observation, seen: Observation, problem: Problem, say: Sentences) -> tuple[str, str]:
     """Status and message of one check. "missing" and a name, if the submission does not define it."""
     if seen.kind == "value":
         found = difference(right.value, seen.value)
         return ("failed", found + ".") if found else ("passed", "")
+    if seen.kind == "tampered":
+        return "error", f"Your code has replaced `{seen.value}`, on which the checks rest. Nothing after that counts."
+    if seen.kind == "flood":
+        return "error", "Your code gives back more than a message to the grader can hold."
+    if seen.kind == "untried":
+        return "timeout", "Not tried, since checks before it have taken all the time."
     if seen.kind == "memory":
         return "error", f"This check was ended: it took more than {MEMORY_LIMIT / 2**30:.0f} GB of memory."
     if seen.kind == "forged":
@@ -141,9 +147,9 @@ def _verdict(right: Observation, seen: Observation, say: Sentences) -> tuple[str
     if seen.kind == "timeout":
         where = f", in {place(error['lines'][-1])}" if error and error["lines"] else ""
         return "timeout", f"Still running after the time limit{where}. Is there a loop that never ends?"
-    if error["type"] == "NotImplementedError" and error["raised_by_learner"]:
+    if error["kind"] == "todo" and error["lines"]:
         return "todo", say.stub(error)
-    if error["type"] == "Missing":
+    if error["kind"] == "missing" and error["message"] in problem.parts:
         return "missing", error["message"]
     if method := say.absent_method(error):
         return "todo", say.method(method)

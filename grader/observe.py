@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,13 +14,13 @@ from itertools import islice
 import psutil
 
 from grader import children, wire, worker
+from grader.checks import checks_of
 from grader.problems import Problem
 from grader.program import Broken
+from grader.quote import clean, code, named
 from grader.submission import Submission, SubmissionError
 
 START_LIMIT = 60.0  # seconds until a child has imported torch; only a broken machine needs so long
-FIRST_LIMIT = 15.0  # seconds for loading the code, and for a check; a right one takes 0.01, a slow one 1000 times as long
-NEXT_LIMIT = 4.0  # seconds for each check after the first that ran out of time
 GRACE = 0.5  # seconds to name the line that hangs, before the child is killed
 MEMORY_LIMIT = 2 * 2**30  # bytes beyond what the child needs to start
 FORGED = "The code has written into the grader's own channel while it was loaded, so nothing counts."
@@ -27,16 +28,37 @@ NO_CHILD = (
     "cannot be checked now: this machine did not start the process that runs the checks, or ended it. Close what needs "
     "much memory, restart the kernel if this is a notebook, and check again."
 )
+GOES_ON = ("value", "error", "tampered", "flood")  # after these, the same child does the next check
 MOST, LONGEST = 1000, 2000  # names, errors or notices in a list; characters in a string. No honest code comes near
 POLL = 0.02  # seconds between two looks at the child's memory
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of time, in seconds.
+
+    first: for reading the code, for loading it, and for a check. A right one takes 0.01 s.
+    next: for each check after the first that ran out of time.
+    all: for everything. What is left then is not tried.
+    hung: of how many checks of one stub may run out of time. The others of this stub are not tried.
+    """
+
+    first: float = 15.0
+    next: float = 4.0
+    all: float = float("inf")
+    hung: int = 3
+
+
+ALONE = Limits()  # at home, where slow code costs its author alone
 
 
 @dataclass(frozen=True)
 class Observation:
     """What one probe saw, or how it ended.
 
-    kind: "value", "error" (an exception), "timeout", "memory", "crash", or "forged" (a message that is none of ours).
-    value: the data, if kind is "value".
+    kind: "value", "error" (an exception), "timeout", "untried" (others have run out of time), "memory", "crash", "tampered"
+        (what observes was changed), "flood" (too much was given back), or "forged" (a message that is none of ours).
+    value: the data, if kind is "value"; the name of what was changed, if it is "tampered".
     error: what `worker.describe` tells, for "error" and, where it could be had, for "timeout".
     asked: the names of the submission that the probe has used.
     """
@@ -57,6 +79,7 @@ class Observed:
     notices: what the report should say about its files.
     remarks: for names whose code is not where it counts: a sentence on that. See `grader.remarks`.
     rules: patterns that the code shows and that cannot be right. See `grader.rules`.
+    looked: what else was seen in the code: dicts of "kind", "name", "cell" and "line". See `classroom.suspicion`.
     """
 
     checks: dict[str, Observation]
@@ -66,6 +89,7 @@ class Observed:
     notices: list[str] = field(default_factory=list)
     remarks: dict[str, str] = field(default_factory=dict)
     rules: list[dict] = field(default_factory=list)
+    looked: list[dict] = field(default_factory=list)
 
 
 class NotStarted(Exception):
@@ -101,6 +125,10 @@ def observation(message: dict) -> Observation:
     asked = tuple(map(_words, _list(_a(dict, message).get("asked", []))))
     if "value" in message:
         return Observation("value", value=message["value"], asked=asked)
+    if "changed" in message:
+        return Observation("tampered", value=_name(message["changed"]))
+    if "flood" in message:
+        return Observation("flood")
     return Observation("error", error=_error(message.get("error")), asked=asked)
 
 
@@ -112,7 +140,8 @@ def _error(told) -> dict:
         for line in (_a(dict, line) for line in _list(told["lines"])[-8:])
     ]
     return {
-        "type": _words(told["type"]),
+        "kind": _words(told["kind"]),
+        "type": named(_words(told["type"])),
         "message": _words(told["message"]),
         "lines": lines,
         "raised_by_learner": _a(bool, told["raised_by_learner"]) and bool(lines),
@@ -129,6 +158,13 @@ def _a(kind: type, told):
 def _words(text: str) -> str:
     """A string, but not an endless one. TypeError if it is none."""
     return _a(str, text)[:LONGEST]
+
+
+def _name(text: str) -> str:
+    """A dotted name. ValueError if it is none."""
+    if not all(part.isidentifier() for part in _words(text).split(".")):
+        raise ValueError("no name")
+    return text
 
 
 def _list(told: list) -> list:
@@ -205,68 +241,100 @@ def observe(submission: Submission, problem: Problem, check_ids: list[str], seed
     """
     try:
         folder = str(submission.folder)
-        return follow(
-            lambda rest: Process(worker.serve, submission.cells, problem.id, rest, seed, folder), check_ids, tell
-        )
+        return follow(lambda rest: Process(worker.serve, submission.cells, problem.id, rest, folder), problem, check_ids, seed, tell)
     except NotStarted:
         raise SubmissionError(f"The code {NO_CHILD}") from None
 
 
-def follow(start: Callable, check_ids: list[str], tell=None, patience: float = float("inf")) -> Observed:
+def follow(start: Callable, problem: Problem, check_ids: list[str], seed: int, tell=None, limits: Limits | None = None) -> Observed:
     """Let children run these checks, each within its limits.
 
     A check that hangs, crashes or eats the memory costs the others nothing: a new child goes on behind it.
 
     Args:
-        start: start(check_ids) gives a child that works through these checks. It has `next(limit)`, which waits
-            for an observation, and `stop()`.
+        start: start(seeds) gives a child that works through these checks; `seeds` has a seed for each. The child has
+            `next(limit)`, which waits for an observation, and `stop()`.
         tell: is called as tell(done, total) after each check.
-        patience: seconds for all checks together. When they are over, the rest ran out of time.
+        limits: None are those at home.
 
     Raises:
         SubmissionError: the code cannot even be loaded.
         NotStarted: there is no child to be had.
     """
+    limits = limits or ALONE
+    stubs = {check_id: checks_of(problem.id)[check_id].stub for check_id in check_ids}
     results: dict[str, Observation] = {}
-    loaded = Observation("crash")
-    limit, end = FIRST_LIMIT, None
-    while len(results) < len(check_ids):
-        if end and time.monotonic() > end:
-            results.update({check_id: Observation("timeout") for check_id in check_ids[len(results) :]})
-            break
-        child = start(check_ids[len(results) :])
+    read = loaded = None
+    end, hung = float("inf"), Counter()
+
+    def note(check_id: str, seen: Observation) -> None:
+        results[check_id] = seen
+        if tell:
+            tell(len(results), len(check_ids))
+
+    while left := [check_id for check_id in check_ids if check_id not in results]:
+        if time.monotonic() > end or hung[stubs[left[0]]] >= limits.hung:
+            note(left[0], Observation("untried"))
+            continue
+        child = start({check_id: worker.seed_of(seed, check_id) for check_id in left})
         try:
             if child.next(START_LIMIT).kind != "value":
                 raise NotStarted
-            end = end or time.monotonic() + patience
-            loaded = child.next(START_LIMIT)  # the libraries are there
-            loaded = child.next(FIRST_LIMIT) if loaded.kind == "value" else loaded
-            if loaded.kind != "value":
-                raise SubmissionError(_load_failure(loaded))
-            while len(results) < len(check_ids):
-                seen = child.next(limit)
-                results[check_ids[len(results)]] = seen
-                if tell:
-                    tell(len(results), len(check_ids))
-                if seen.kind == "timeout":
-                    limit = NEXT_LIMIT
-                if seen.kind not in ("value", "error") or time.monotonic() > end:
+            end = min(end, time.monotonic() + limits.all)
+            read = _told(child, limits.first, is_ours=True)
+            loaded = _told(child, limits.first)
+            for check_id in left:
+                limit = limits.next if hung.total() else limits.first
+                seen = child.next(max(min(limit, end - time.monotonic()), 0.0))
+                note(check_id, seen)
+                hung[stubs[check_id]] += seen.kind == "timeout"
+                if seen.kind not in GOES_ON or time.monotonic() > end:
                     break
+        except SubmissionError:
+            if not results:
+                raise
+            end = 0.0  # it was loaded before, and is not now
         finally:
             child.stop()
-    return _observed(results, loaded.value)
+    return _observed(results, read, loaded)
 
 
-def _observed(results: dict[str, Observation], told: dict) -> Observed:
-    """Everything seen, with what the last child told on loading. SubmissionError if it is none of ours."""
+def _told(child, limit: float, is_ours: bool = False):
+    """What a child tells on reading or loading the code. SubmissionError if it could not do that.
+
+    Args:
+        is_ours: no line of the submission has run yet, so whatever the child says, our own code says it.
+    """
+    seen = child.next(limit)
+    if seen.kind == "value":
+        return seen.value
+    if seen.kind == "error" and is_ours:  # the files could not be read
+        raise SubmissionError(seen.error["message"] or seen.error["type"])
+    what = {
+        "timeout": f"runs for more than {limit:.0f} seconds",
+        "memory": f"takes more than {MEMORY_LIMIT / 2**30:.0f} GB of memory",
+        "crash": "ends the Python process",
+    }
+    if seen.kind not in what:
+        raise SubmissionError(FORGED)
+    lines = seen.error["lines"] if seen.error else []
+    where = f" ({place(lines[-1])})" if lines else ""
+    raise SubmissionError(
+        f"The code outside of functions and classes {what[seen.kind]}{where} while it is loaded, so nothing could be "
+        "checked. Look at the top-level lines that your stubs depend on."
+    )
+
+
+def _observed(results: dict[str, Observation], read: dict, failures: dict) -> Observed:
+    """Everything seen, with what the last child told on reading and loading. SubmissionError if it is none of ours."""
     try:
-        told = _a(dict, told)
-        errors = {_words(name): _error(error) for name, error in islice(told["failures"].items(), MOST)}
-        broken = [_broken(cell) for cell in _list(told["broken"])]
-        remarks = {_words(name): _words(text) for name, text in islice(told.get("remarks", {}).items(), MOST)}
-        notices = list(map(_words, _list(told["notices"])))
-        rules = list(map(_shown, _list(told.get("rules", []))))
-        return Observed(results, errors, _names(told["defined"]), broken, notices, remarks, rules)
+        errors = {_words(name): _error(error) for name, error in islice(_a(dict, failures).items(), MOST)}
+        broken = [_broken(cell) for cell in _list(read["broken"])]
+        remarks = {_words(name): _words(text) for name, text in islice(read["remarks"].items(), MOST)}
+        notices = list(map(_words, _list(read["notices"])))
+        rules = [_placed(one, "rule", "stub") for one in _list(read["rules"])]
+        looked = [_placed(one, "kind", "name") for one in _list(read["looked"])]
+        return Observed(results, errors, _names(read["defined"]), broken, notices, remarks, rules, looked)
     except Exception:  # whatever is wrong with it
         raise SubmissionError(FORGED) from None
 
@@ -276,9 +344,9 @@ def _broken(told: dict) -> Broken:
     return Broken(**words, line=_a(int, told["line"]), defines=frozenset(_names(told["defines"])))
 
 
-def _shown(told: dict) -> dict:
-    """What `rules.found` has told, each field of the type that it must have."""
-    return {name: _words(_a(dict, told)[name]) for name in ("rule", "stub", "cell")} | {"line": _a(int, told["line"])}
+def _placed(told: dict, *names: str) -> dict:
+    """What was seen at a place in the code, each field of the type that it must have."""
+    return {name: _words(_a(dict, told)[name]) for name in (*names, "cell")} | {"line": _a(int, told["line"])}
 
 
 def _names(told: list) -> set[str]:
@@ -316,24 +384,6 @@ def observe_trusted(
     return [{check_id: observation(m) for check_id, m in message.items()} for message in messages]
 
 
-def _load_failure(seen: Observation) -> str:
-    if seen.kind == "error":  # the files could not be read
-        return seen.error["message"] or seen.error["type"]
-    if seen.kind == "forged":
-        return FORGED
-    what = {
-        "timeout": f"runs for more than {FIRST_LIMIT:.0f} seconds",
-        "memory": f"takes more than {MEMORY_LIMIT / 2**30:.0f} GB of memory",
-        "crash": "ends the Python process",
-    }[seen.kind]
-    lines = seen.error["lines"] if seen.error else []
-    where = f" ({place(lines[-1])})" if lines else ""
-    return (
-        f"The code outside of functions and classes {what}{where} while it is loaded, so nothing could be "
-        "checked. Look at the top-level lines that your stubs depend on."
-    )
-
-
 def place(line: dict) -> str:
     """Where a line of the learner's stands: cell, number and text."""
-    return f"{line['cell']}, line {line['line']}: `{line['text']}`"
+    return f"{clean(line['cell'])}, line {line['line']}: {code(line['text'])}"

@@ -3,7 +3,6 @@
 import __future__
 
 import ast
-import importlib.util
 import linecache
 import re
 import symtable
@@ -15,8 +14,6 @@ from types import ModuleType
 
 from grader.effects import ANYTHING, Effects, binds, is_of_a_namespace
 from grader.submission import Cell, parse, statements_of
-
-LIBRARIES = {"site-packages", "dist-packages"}  # folders of what is installed: for all, for a user, in an environment
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,9 @@ def select(cells: list[Cell], names: set[str]) -> Program:
         if cell.kind == "code":
             try:
                 tree = parse(cell.source)
-                compile(tree, cell.label, "exec", dont_inherit=True)  # what Python refuses as a whole, as `nonlocal` at the top
+                compile(
+                    tree, cell.label, "exec", dont_inherit=True
+                )  # what Python refuses as a whole, as `nonlocal` at the top
                 statements += [(cell, statement) for statement in tree.body]
             except SyntaxError as error:
                 broken.append((_broken(cell, error), number, len(statements)))
@@ -160,15 +159,6 @@ def imports(cells: list[Cell]) -> set[tuple[str, str]]:
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 found |= {(node.module, alias.name) for alias in node.names}
     return found
-
-
-def is_installed(module: str) -> bool:
-    """Whether a module is one of a library. One that lies beside the submission is its author's own, and may do anything."""
-    try:
-        spec = importlib.util.find_spec(module.partition(".")[0])
-    except (ImportError, ValueError):
-        return False
-    return spec is not None and not LIBRARIES.isdisjoint(Path(spec.origin or "").parts)
 
 
 def modules_beside(cells: list[Cell], folder: Path) -> list[Path]:

@@ -7,7 +7,7 @@ its author the wrong way.
 import ast
 from dataclasses import dataclass
 
-from grader.program import is_installed
+from grader.libraries import is_installed
 from grader.submission import Cell, statements_of
 
 LAST_COUNTS = "The last one counts."  # ends a remark that matters only as long as something fails
@@ -141,14 +141,14 @@ def definitions(cells: list[Cell], names: set[str]) -> dict[str, list[Definition
 def _defined_by(statement: ast.stmt, cell: Cell, names: set[str]):
     """Pairs of a name and its definition."""
     if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        yield statement.name, Definition(cell, statement.lineno, blank=_is_blank(statement))
+        yield statement.name, Definition(cell, statement.lineno, blank=is_blank(statement))
     elif isinstance(statement, ast.ClassDef):
         methods = [node for node in statement.body if isinstance(node, ast.FunctionDef)]
-        blank = bool(methods) and all(map(_is_blank, methods))
+        blank = bool(methods) and all(map(is_blank, methods))
         extends = any(isinstance(base, ast.Name) and base.id == statement.name for base in statement.bases)
         yield statement.name, Definition(cell, statement.lineno, blank=blank, extends=extends)
         for method in methods if statement.name in names else ():
-            yield method.name, Definition(cell, method.lineno, blank=_is_blank(method))
+            yield method.name, Definition(cell, method.lineno, blank=is_blank(method))
     else:
         read = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
         for node in ast.walk(statement):
@@ -172,7 +172,7 @@ def _bound_by(node: ast.AST, cell: Cell, read: set[str]):
         yield node.attr, Definition(cell, node.lineno)  # but `A.merge = merge` defines nothing new
 
 
-def _is_blank(function: ast.FunctionDef) -> bool:
+def is_blank(function: ast.FunctionDef) -> bool:
     """Whether the body is that of a stub: a docstring, and `raise NotImplementedError(…)`."""
     body = function.body[1:] if ast.get_docstring(function, clean=False) is not None else function.body
     if len(body) != 1 or not isinstance(body[0], ast.Raise):

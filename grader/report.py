@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.padding import Padding
 
 from grader.problems import STILL_A_STUB
+from grader.quote import clean
 from grader.verdict import Report, Result
 
 
@@ -130,6 +131,11 @@ def current(reports: list[Report]) -> Report:
     return (failing or begun or unsolved or reports)[0]
 
 
+def _plain(text: str) -> str:
+    """Text as it stands, whatever it holds: no markup, and nothing that a terminal obeys."""
+    return escape(clean(text))
+
+
 # --- terminal -----------------------------------------------------------------------------------
 
 
@@ -141,7 +147,7 @@ def print_report(report: Report, console: Console, *, hint: tuple[int, str] | No
     """
     _print_stubs(report, console, report.first_failure)
     _print_failure(report, console, hint)
-    console.print(f"\n{escape(next_step(report))}", soft_wrap=True)
+    console.print(f"\n{_plain(next_step(report))}", soft_wrap=True)
 
 
 def print_course(reports: list[Report], console: Console, *, hint: tuple[int, str] | None = None) -> None:
@@ -167,7 +173,7 @@ def print_course(reports: list[Report], console: Console, *, hint: tuple[int, st
         compare = " Compare with the folder solutions." if _has_solution(report) else ""
         console.print(f"\nAll problems are solved.{compare}")
     else:
-        console.print(f"\n{escape(next_step(report))}", soft_wrap=True)
+        console.print(f"\n{_plain(next_step(report))}", soft_wrap=True)
 
 
 def _points(report: Report) -> str:
@@ -176,12 +182,12 @@ def _points(report: Report) -> str:
 
 def _print_notices(report: Report, console: Console, shown: Sequence[str]) -> None:
     for notice in _notices(report, shown):
-        console.print(f"[yellow]Note:[/] {escape(notice)}")
+        console.print(f"[yellow]Note:[/] {_plain(notice)}")
 
 
 def _print_line(status: str, name: str, text: str, console: Console, indent: str = "  ") -> None:
     mark, style = {"solved": ("✓", "green"), "to do": ("·", "dim")}.get(status, ("✗", "red"))
-    console.print(f"{indent}[{style}]{mark} {escape(name):<32}[/] {text}")
+    console.print(f"{indent}[{style}]{mark} {_plain(name):<32}[/] {text}")
 
 
 def _print_stubs(report: Report, console: Console, failure: Result | None) -> None:
@@ -193,7 +199,7 @@ def _print_stubs(report: Report, console: Console, failure: Result | None) -> No
         status = stub_status(report, stub)
         _print_line(status, stub, status, console)
         for note in _new_notes(report.of(stub).results, said):
-            console.print(Padding(escape(note), (0, 0, 0, 6)))
+            console.print(Padding(_plain(note), (0, 0, 0, 6)))
 
 
 def _print_failure(report: Report, console: Console, hint: tuple[int, str] | None) -> None:
@@ -204,13 +210,13 @@ def _print_failure(report: Report, console: Console, hint: tuple[int, str] | Non
     console.print(f"\n[bold]The first check that fails[/] ({failure.check.id})")
     lines = [f"What must hold: {failure.check.title}", f"What was seen:  {failure.message}"]
     if failure.diagnosis:
-        lines.append(f"[bold]Known mistake:[/]  {escape(diagnosis_text(failure))}")
+        lines.append(f"[bold]Known mistake:[/]  {_plain(diagnosis_text(failure))}")
     if failure.fact:
-        lines.append(f"[bold]A clue:[/]         {escape(failure.fact)}")
+        lines.append(f"[bold]A clue:[/]         {_plain(failure.fact)}")
     if hint:
-        lines.append(f"Hint {hint[0]} of 3:    {escape(hint[1])}")
+        lines.append(f"Hint {hint[0]} of 3:    {_plain(hint[1])}")
     for line in lines:
-        text = line if line.startswith("[bold]") or line.startswith("Hint") else escape(line)
+        text = line if line.startswith("[bold]") or line.startswith("Hint") else _plain(line)
         console.print(Padding(text, (0, 0, 0, 2)))
     others = [result for result in report.results if result.fails and result is not failure]
     if others:
@@ -267,7 +273,7 @@ def _html_failure(result: Result) -> str:
 
 def _code(text: str) -> str:
     """Escaped text in which `…` becomes code."""
-    parts = html.escape(text).split("`")
+    parts = html.escape(clean(text)).split("`")
     return "".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(parts))
 
 
@@ -289,7 +295,7 @@ def as_text(report: Report) -> str:
         for message, result in _first_of_each_message(results).items():
             lines += [f"  {SAME}"] if message in said else _text_failure(result, said)
             said.add(message)
-    return "\n".join(lines)
+    return clean("\n".join(lines))
 
 
 def _first_of_each_message(results: Sequence[Result]) -> dict[str, Result]:

@@ -2,13 +2,14 @@
 
 import re
 
+from grader.libraries import NEEDS, NOT_THERE
 from grader.observe import Observed, place
 from grader.problems import STILL_A_STUB, Problem, alike
 from grader.program import Broken
+from grader.quote import code, quoted
 from grader.remarks import LAST_COUNTS
 from grader.submission import SubmissionError
 
-OUR_OWN = ("Unusable", "TooMuchReturned", "Tampered")  # errors of the grader, whose message says it all
 IMPORT_ERRORS = ("ImportError", "ModuleNotFoundError")
 
 
@@ -96,6 +97,9 @@ class Sentences:
     def _failed(self, name: str, error: dict, asked: tuple[str, ...] = ()) -> str:
         if error["type"] in IMPORT_ERRORS:
             module = re.match(r"No module named '([\w.]+)'", error["message"])
+            if module and error["message"].endswith(NOT_THERE):
+                where = f" — in {place(error['lines'][-1])}" if error["lines"] else ""
+                return f"`{module[1]}` could not be imported: it is not there when a solution is graded{where}. {NEEDS}"
             return f"`{module[1] if module else name}` could not be imported: {self.exception(error, (*asked, name))}"
         return f"`{name}` could not be defined: {self.exception(error, (*asked, name))}"
 
@@ -137,9 +141,9 @@ class Sentences:
                 cause = self.missing(undefined[1])[1]
             if cause:
                 return cause
-        what = f"{error['type']}: {error['message']}" if error["message"] else error["type"]
-        if error["type"] in OUR_OWN:
-            what = error["message"]
+        what = f"{error['type']}: {quoted(error['message'])}" if error["message"] else error["type"]
+        if error["kind"] == "unusable":
+            what = f"The check could not go on: {quoted(error['message'])}"
         return f"{what} — in {place(error['lines'][-1])}" if error["lines"] else f"{what}."
 
     # --- notes on the whole ---
@@ -166,4 +170,4 @@ class Sentences:
 
 
 def _syntax_error(cell: Broken) -> str:
-    return f"Syntax error in {cell.label}, line {cell.line}: `{cell.text}` ({cell.message})."
+    return f"Syntax error in {cell.label}, line {cell.line}: {code(cell.text)} ({cell.message})."

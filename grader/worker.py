@@ -4,26 +4,26 @@ What it sends is data only (see `to_data` and `grader.wire`), so nothing of the 
 """
 
 import ast
-import importlib
+import hashlib
 import io
 import os
 import random
 import signal
 import sys
-import zlib
-from contextlib import suppress
+from collections.abc import Callable
 from functools import partial
 from numbers import Number
+from pathlib import Path
 from types import ModuleType
 
 import torch
 from torch.nn.modules.module import register_module_forward_hook
 
-from grader import rules, wire
-from grader.checks import Missing, checks_of
+from grader import libraries, rules, wire
+from grader.checks import Missing, Unusable, checks_of
 from grader.effects import FUNCTIONS, binds
 from grader.problems import PROBLEMS
-from grader.program import Program, imports, is_installed, module_of, run, select
+from grader.program import Program, module_of, run, select
 from grader.remarks import remarks
 from grader.submission import Cell
 
@@ -54,40 +54,57 @@ class Code:
         return getattr(self._module, name)
 
 
-def serve(connection, cells: list[Cell], problem_id: str, check_ids: list[str], seed: int, folder: str):
+def serve(connection, cells: list[Cell], problem_id: str, seeds: dict[str, int], folder: str):
     """Load the code, run the checks in order, send one message each.
 
-    A message is the dict `{"error": …}` or `{"value": …}`. The first says that the child has started, the second that
-    the libraries are there which the code uses, and the third how loading went.
+    A message is the dict `{"error": …}` or `{"value": …}`. The first says that the child has started, the second what was
+    read in the code, and the third how loading went.
 
     Args:
+        seeds: the checks to run, each with its seed. See `seed_of`.
         folder: where the modules beside the submission lie.
     """
     begin()
     send(connection, {"value": "started"})
     sys.path.insert(0, folder)
-    import_libraries(cells)
-    send(connection, {"value": "ready"})
-    code = load_and_tell(connection, cells, problem_id)
+    program = read_and_tell(connection, cells, problem_id)
+    libraries.prepare(cells, Path(folder))
+    code = load_and_tell(connection, program, cells)
     checks = checks_of(problem_id)
-    for check_id in check_ids if code else ():
-        send(connection, observe(checks[check_id].probe, check_id, code, cells, seed))
+    for check_id, seed in seeds.items() if code else ():
+        send(connection, observe(checks[check_id].probe, code, cells, seed))
 
 
-def load_and_tell(connection, cells: list[Cell], problem_id: str, notices: list[str] = ()) -> "Code | None":
-    """Load the code and send a message on how that went. None if it took too long."""
+def read_and_tell(
+    connection, cells: list[Cell], problem_id: str, notices: list[str] = (), look: Callable[[Program], list[dict]] | None = None
+) -> Program:
+    """Read the code and send a message on what it shows. No line of it has run yet, so this is our own word.
+
+    Args:
+        look: what else looks at the code. See `Observed.looked`.
+    """
     names = PROBLEMS[problem_id].parts
+    program = select(cells, names)
+    broken = [vars(cell) | {"defines": sorted(cell.defines)} for cell in program.broken if not cell.mended]
+    told = {"defined": sorted(program.defined), "broken": broken, "notices": list(notices), "looked": look(program) if look else []}
+    send(connection, {"value": told | {"remarks": remarks(cells, names), "rules": rules.found(cells, problem_id)}})
+    return program
+
+
+def load_and_tell(connection, program: Program, cells: list[Cell]) -> "Code | None":
+    """Load the code and send a message on what could not be defined. None if it took too long."""
     try:
-        program = select(cells, names)
-        said, shown = remarks(cells, names), rules.found(cells, problem_id)
         code, failures = load(program, cells)
     except KeyboardInterrupt as error:  # out of time
         send(connection, {"error": describe(error, cells)})
         return None
-    broken = [vars(cell) | {"defines": sorted(cell.defines)} for cell in program.broken if not cell.mended]
-    told = {"failures": failures, "defined": sorted(program.defined), "broken": broken, "notices": list(notices)}
-    send(connection, {"value": told | {"remarks": said, "rules": shown}})
+    send(connection, {"value": failures})
     return code
+
+
+def seed_of(seed: int, check_id: str) -> int:
+    """The seed of one check. Nobody finds the grader's seed from it, or the seed of another check."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {check_id}".encode()).digest()[:7], "big")
 
 
 def serve_trusted(connection, jobs: list[tuple[list[Cell], list[str]]], problem_id: str, seed: int):
@@ -99,7 +116,7 @@ def serve_trusted(connection, jobs: list[tuple[list[Cell], list[str]]], problem_
     checks = checks_of(problem_id)
     for cells, check_ids in jobs:
         code, _ = load(select(cells, PROBLEMS[problem_id].parts), cells)
-        send(connection, {id: observe(checks[id].probe, id, code, cells, seed) for id in check_ids})
+        send(connection, {id: observe(checks[id].probe, code, cells, seed_of(seed, id)) for id in check_ids})
 
 
 def begin() -> None:
@@ -113,14 +130,6 @@ def begin() -> None:
 def _as_written(model=None, **options):
     """Stands for `torch.compile`, which changes how fast code is and not what it gives, and takes longer than all checks."""
     return model if model is not None else lambda function: function
-
-
-def import_libraries(cells: list[Cell]) -> None:
-    """Import the installed modules that the code imports anywhere, so that no check pays for that in time."""
-    for module, name in sorted(imports(cells)):
-        with suppress(Exception):  # the code will meet the error itself
-            if is_installed(module):
-                getattr(importlib.import_module(module), name, None)
 
 
 def _plain_output(module, inputs, output):
@@ -152,19 +161,15 @@ def load(program: Program, cells: list[Cell]) -> tuple[Code, dict]:
     return Code(module), failures
 
 
-def observe(probe, check_id: str, code: Code, cells: list[Cell], seed: int) -> dict:
-    """Run one probe, with a generator that depends on the seed and the check alone.
-
-    The message also says which names the probe has asked for.
-    """
+def observe(probe, code: Code, cells: list[Cell], seed: int) -> dict:
+    """Run one probe, with its own seed. The message also says which names the probe has asked for."""
     code._asked.clear()
-    own_seed = zlib.crc32(f"{seed} {check_id}".encode())
-    torch.default_generator.manual_seed(own_seed)  # torch.manual_seed also prepares GPUs, which takes longer than a check
-    random.seed(own_seed)
+    torch.default_generator.manual_seed(seed)  # torch.manual_seed also prepares GPUs, which takes longer than a check
+    random.seed(seed)
     sys.stdout = sys.stderr = Sink()
     try:
         with torch._C.DisableTorchFunctionSubclass():  # the learner's own kinds of tensors have no say in what is computed
-            value = to_data(probe(code, torch.Generator().manual_seed(own_seed)))
+            value = to_data(probe(code, torch.Generator().manual_seed(seed)))
         return {"value": value, "asked": sorted(code._asked)}
     except BaseException as error:
         return {"error": describe(error, cells), "asked": sorted(code._asked)}
@@ -204,11 +209,19 @@ def describe(error: BaseException, cells: list[Cell]) -> dict:
             lines.append({"cell": cell.label, "line": trace.tb_lineno, "text": text, "function": code.co_name})
         trace = trace.tb_next
     return {
+        "kind": _kind(error, raised_by_learner),
         "type": type(error).__name__,
         "message": _words(error)[:2000],
         "lines": lines[-8:],
         "raised_by_learner": raised_by_learner,
     }
+
+
+def _kind(error: BaseException, raised_by_learner: bool) -> str:
+    """What an exception means for a check, by its type and not by its name, which the learner's own kinds choose freely."""
+    if raised_by_learner and isinstance(error, NotImplementedError):
+        return "todo"
+    return {Missing: "missing", Unusable: "unusable"}.get(type(error), "raised")
 
 
 def _words(error: BaseException) -> str:

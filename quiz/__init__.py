@@ -20,7 +20,7 @@ def __getattr__(name: str):
 
 
 def grade(item, answer):
-    """What an answer is worth, from 0 to 1, with replies and the key. See `quiz.grading.grade`."""
+    """What an answer is worth, from 0 to 1, with replies and the key; None where there is none. See `quiz.grading.grade`."""
     from quiz.grading import grade
 
     return grade(item, answer)

@@ -4,6 +4,7 @@
     python -m quiz --resume   go on where the last round was left
     python -m quiz review     ask what is due today
     python -m quiz stats      progress by topic
+    python -m quiz hand-in    in a copy without keys: write your answers into a file for your instructor
     python -m quiz export     the questions as JSON, or with --format schema what that JSON is made of
     python -m quiz lint       look for faults in the craft of the questions
 
@@ -13,7 +14,7 @@ Exit status 0: done; 1: `lint` found something; 2: it cannot be done, and why.
 import argparse
 import sys
 
-from quiz import bank, packed, store, terminal
+from quiz import bank, keyless, packed, store, terminal
 from quiz.register import BANK, Broken
 
 ROUND = 10  # questions, unless --count says otherwise
@@ -36,8 +37,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "command", nargs="?", default="ask", choices=COMMANDS, metavar="COMMAND",
-        help="review: what is due today; stats: progress; export: the questions as data; lint: check their craft; "
-        "without a command, questions are asked",
+        help="review: what is due today; stats: progress; hand-in: your answers as a file for your instructor; "
+        "export: the questions as data; lint: check their craft; without a command, questions are asked",
     )  # fmt: skip
     levels = "; ".join(f"{level}: {meaning}" for level, meaning in bank.LEVELS.items())
     parser.add_argument("--topic", choices=bank.TOPICS, help="only questions of this topic")
@@ -79,6 +80,7 @@ def _ask(options) -> int:
 
 
 def _review(options) -> int:
+    _needs_keys()
     kept, screen = _store(), terminal.Terminal()
     plan = terminal.review_plan(kept.attempts(), options.count, store.now())
     if not plan["items"]:
@@ -96,9 +98,23 @@ def _stats(options) -> int:
     return 0
 
 
+def _hand_in(options) -> int:
+    from quiz.hand_in import hand_in
+
+    print(hand_in(_store()))
+    return 0
+
+
+def _needs_keys() -> None:
+    if not bank.has_keys():
+        raise Broken(f"This command needs the keys to the questions, and this copy of the course has none. {keyless.WHO}")
+
+
 def _export(options) -> int:
     from quiz import export
 
+    if options.format == "json":
+        _needs_keys()
     if options.format == "json" and packed.holds(BANK / "sft.toml"):
         raise Broken("The questions of this copy are packed, so that nobody reads a key by accident. They are not exported.")
     print(export.schema() if options.format == "schema" else export.as_json())
@@ -108,12 +124,13 @@ def _export(options) -> int:
 def _lint(options) -> int:
     from quiz import lint
 
+    _needs_keys()
     found = lint.lint(bank.items())
     print("\n".join(found) or f"{len(bank.items())} questions, and nothing to mend.")
     return int(bool(found))
 
 
-COMMANDS = {"ask": _ask, "review": _review, "stats": _stats, "export": _export, "lint": _lint}
+COMMANDS = {"ask": _ask, "review": _review, "stats": _stats, "hand-in": _hand_in, "export": _export, "lint": _lint}
 
 
 def _store() -> store.Store:

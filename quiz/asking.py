@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from random import Random
 
+from quiz import keyless
 from quiz.bank import TOPICS, Item
 from quiz.grading import BadAnswer, Grade, key_of, right_answer
 from quiz.register import claims, link, sources
@@ -18,9 +19,9 @@ HOW = {
     "prints": "Type what is printed.",
     "ordering": "Type the letters in the right order, the first step first.",
     "matching": "Type one letter for each number, in the order of the numbers.",
-    "open": "Answer in your own words, in as many lines as you like. An empty line ends your answer. "
-    "Then compare it with the key points.",
+    "open": "Answer in your own words, in as many lines as you like. An empty line ends your answer.",
 }
+COMPARE = "Then compare it with the key points."  # where an open question has some
 # A fraction without a unit has one meaning here.
 HOW_PER_CENT = "Type a number (%). Forms such as 57.5, 57.5 % or 23/40 are read."
 
@@ -33,7 +34,7 @@ class Question:
     left: what is to be matched, else empty.
     """
 
-    item: Item
+    item: Item | keyless.Item
     order: tuple[int, ...]
     choices: tuple[str, ...]
     left: tuple[str, ...] = ()
@@ -41,7 +42,13 @@ class Question:
     @property
     def how(self) -> str:
         unit = getattr(self.item, "unit", "")
-        return HOW_PER_CENT if unit == "%" else HOW[self.item.kind].format(unit=unit)
+        words = HOW_PER_CENT if unit == "%" else HOW[self.item.kind].format(unit=unit)
+        return f"{words} {COMPARE}" if self.rubric else words
+
+    @property
+    def rubric(self) -> tuple[str, ...]:
+        """The key points of an open question, which the learner marks. Without a key there are none to mark."""
+        return getattr(self.item, "rubric", ())
 
     @property
     def sort(self) -> str:
@@ -50,23 +57,13 @@ class Question:
         return f"{TOPICS[self.item.topic]}, {self.item.level}{about}"
 
 
-def question(item: Item, seed: int = 0) -> Question:
+def question(item: Item | keyless.Item, seed: int = 0) -> Question:
     """The item with its choices shuffled by the seed. Steps and partners are not shown in their right order."""
-    match item.kind:
-        case "single" | "multiple":
-            texts = [option.text for option in item.options]
-        case "ordering":
-            texts = list(item.steps)
-        case "matching":
-            texts = [right for _, right in item.pairs]
-        case _:
-            return Question(item, (), ())
-    order = list(range(len(texts)))
+    order = list(range(len(item.choices)))
     Random(f"{seed} {item.id}").shuffle(order)
     if item.kind in ("ordering", "matching") and order == sorted(order):
         order = order[1:] + order[:1]
-    left = tuple(one for one, _ in item.pairs) if item.kind == "matching" else ()
-    return Question(item, tuple(order), tuple(texts[index] for index in order), left)
+    return Question(item, tuple(order), tuple(item.choices[index] for index in order), item.left)
 
 
 def understand(asked: Question, text: str):
@@ -93,7 +90,7 @@ def marks(asked: Question, text: str) -> list[int]:
     """The key points of an open answer that the learner marks, by letter. “0” stands for none."""
     if text.strip() in ("", "0", "-"):
         return []
-    return sorted({_place(token, len(asked.item.rubric)) for token in _tokens(text)})
+    return sorted({_place(token, len(asked.rubric)) for token in _tokens(text)})
 
 
 def _tokens(text: str) -> list[str]:
@@ -110,6 +107,11 @@ def _place(token: str, count: int) -> int:
     if token.isdecimal() and token.isascii() and 1 <= int(token[:9]) <= count:
         return int(token) - 1
     raise BadAnswer(f"{token[:20]!r} is none of the letters a to {LETTERS[count - 1]}.")
+
+
+def record(item: Item | keyless.Item, answer, result: Grade | None) -> tuple[float | None, object]:
+    """What the store keeps of an answer: its score and the answer, or without a key no score and the answer in words."""
+    return (result.score, answer) if result else (None, keyless.in_words(item, answer))
 
 
 # --- what is told after an answer ---------------------------------------------------------------

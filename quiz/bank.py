@@ -1,7 +1,8 @@
 """The question bank: items of eight kinds, read from one TOML file a topic, checked field by field.
 
 An item is data. It holds its key, and for every wrong option the belief behind it and a reply to whoever chose it.
-A numeric key is not typed in: it names a formula of `quiz.formulas`.
+A numeric key is not typed in: it names a formula of `quiz.formulas`. In a copy without keys (`quiz.keyless`), the items
+are what is left without them.
 """
 
 from functools import cache, cached_property
@@ -10,8 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, computed_field, field_validator, model_validator
 
-from quiz import formulas, packed
-from quiz.register import BANK, Broken, errata, read, sources
+from quiz import keyless, packed
+from quiz.register import BANK, Broken, errata, has_keys, read, sources
 
 TOPICS = {
     "sft": "Supervised fine-tuning",
@@ -28,6 +29,12 @@ LEVELS = {
     "on-site": "the interview itself",
     "expert": "what specialists are asked",
 }
+
+
+def _computed(formula: str, arguments: dict[str, float]) -> float:
+    from quiz import formulas  # here, since a copy without keys lacks them: a formula tells its answer
+
+    return formulas.compute(formula, arguments)
 
 
 class Strict(BaseModel):
@@ -90,7 +97,7 @@ class WrongNumber(Slip):
     @computed_field
     @cached_property
     def value(self) -> float:
-        return formulas.compute(self.formula, self.arguments)
+        return _computed(self.formula, self.arguments)
 
 
 class Base(Strict):
@@ -107,12 +114,26 @@ class Base(Strict):
     cell: str = ""
     about: Literal["interview", "article"] = "interview"
 
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """What is chosen from or put in order, by the indices of an answer."""
+        return ()
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """What partners are chosen for."""
+        return ()
+
 
 class Choice(Base):
     """One right option (single) or several (multiple)."""
 
     kind: Literal["single", "multiple"]
     options: tuple[Option, ...] = Field(min_length=3)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        return tuple(option.text for option in self.options)
 
     @field_validator("options")
     @classmethod
@@ -145,7 +166,7 @@ class Numeric(Base):
     @computed_field
     @cached_property
     def value(self) -> float:
-        return formulas.compute(self.formula, self.arguments)
+        return _computed(self.formula, self.arguments)
 
     @model_validator(mode="after")
     def can_be_computed(self):
@@ -176,6 +197,10 @@ class Ordering(Base):
     kind: Literal["ordering"]
     steps: tuple[str, ...] = Field(min_length=3)
 
+    @property
+    def choices(self) -> tuple[str, ...]:
+        return self.steps
+
     @field_validator("steps")
     @classmethod
     def differ(cls, steps):
@@ -189,6 +214,14 @@ class Matching(Base):
 
     kind: Literal["matching"]
     pairs: tuple[tuple[str, str], ...] = Field(min_length=3)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        return tuple(right for _, right in self.pairs)
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        return tuple(left for left, _ in self.pairs)
 
     @model_validator(mode="after")
     def has_one_partner_each(self):
@@ -235,6 +268,8 @@ def _all() -> dict[str, Item]:
 def read_topic(topic: str, folder=None) -> dict[str, Item]:
     """The items of one file, each checked, with its sources and errata. Broken names file, item and field."""
     name = f"{topic}.toml"
+    if not has_keys(folder):
+        return read(name, keyless.Item.model_validate, folder, topic=topic)
     found = read(name, _item.validate_python, folder, topic=topic)
     for key, item in found.items():
         for field, known in (("sources", sources()), ("errata", errata())):

@@ -16,6 +16,7 @@ import re
 from dataclasses import dataclass
 from itertools import combinations
 
+from quiz import keyless
 from quiz.bank import Item
 
 
@@ -42,8 +43,8 @@ class Grade:
         return "partly right" if self.score else "not right"
 
 
-def grade(item: Item, answer) -> Grade:
-    """Grades an answer.
+def grade(item: Item | keyless.Item, answer) -> Grade | None:
+    """Grades an answer. None if the item has no key: then only the form of the answer is looked at.
 
     Partial credit:
         multiple: (right options chosen − wrong options chosen) / right options, at least 0.
@@ -55,6 +56,10 @@ def grade(item: Item, answer) -> Grade:
     Raises:
         BadAnswer: the answer is not of the form that the kind needs.
     """
+    if isinstance(item, keyless.Item):
+        if item.kind == "numeric":
+            number(answer, item.unit)
+        return None
     return GRADERS[item.kind](item, answer)
 
 

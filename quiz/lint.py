@@ -90,9 +90,16 @@ def keeps_the_article_apart(item: Item) -> list[str]:
     return []
 
 
+def is_not_solved_by_the_alphabet(item: Item) -> list[str]:
+    """Steps and right sides, as they belong, are not in the order in which a copy without keys lists them."""
+    if item.kind in ("ordering", "matching") and list(item.choices) == sorted(item.choices):
+        return ["the key is the order of the alphabet; word one of the choices in another way"]
+    return []
+
+
 RULES = [
     stands_alone, emphasises_negation, has_honest_options, has_options_alike, has_options_of_one_grammar,
-    keeps_the_article_apart,
+    keeps_the_article_apart, is_not_solved_by_the_alphabet,
 ]  # fmt: skip
 
 

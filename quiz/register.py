@@ -75,6 +75,11 @@ def errata() -> dict[str, Erratum]:
     return found
 
 
+def has_keys(folder: Path | None = None) -> bool:
+    """Whether the questions here have their keys. In a copy for students, the instructor may be the one who has them."""
+    return not packed.is_open((folder or BANK) / "sft.toml")
+
+
 def read(name: str, validate: Callable[[dict], T], folder: Path | None = None, **fixed: str) -> dict[str, T]:
     """The entries of a file of the bank by id. `fixed` are fields that the file does not repeat in each entry.
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from quiz.register import has_keys
+
 FILE = "quiz.sqlite3"
 WAIT_S = 30  # for another process's write
 SCHEMA = """
@@ -32,16 +34,25 @@ CREATE TABLE IF NOT EXISTS sessions (
     ended INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS by_item ON attempts (item, id);
+CREATE TABLE IF NOT EXISTS answers (  -- the same without a score, of copies without keys
+    id INTEGER PRIMARY KEY,
+    item TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    score REAL CHECK (score IS NULL),
+    answer TEXT NOT NULL,
+    at TEXT NOT NULL,
+    session INTEGER REFERENCES sessions(id)
+);
 """
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One answer. `session` is None for those given in a notebook."""
+    """One answer. `score` is None in a copy without keys, `session` for those given in a notebook."""
 
     item: str
     topic: str
-    score: float
+    score: float | None
     answer: object
     at: datetime
     session: int | None = None
@@ -59,6 +70,8 @@ def folder() -> Path:
 class Store:
     """The attempts of one user. `note` tells what happened to a damaged file, if there was one.
 
+    A copy without keys has a table of its own, so that what it keeps changes nothing for a copy that can grade.
+
     Raises:
         OSError: the folder cannot be written. The message names it and QUIZ_HOME.
     """
@@ -66,6 +79,7 @@ class Store:
     def __init__(self, path: Path | None = None):
         self.path = Path(path) if path else folder() / FILE
         self.note = ""
+        self.table = "attempts" if has_keys() else "answers"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -108,16 +122,16 @@ class Store:
 
     # --- attempts -------------------------------------------------------------------------------
 
-    def add(self, item, score: float, answer, at: datetime | None = None, session: int | None = None) -> None:
+    def add(self, item, score: float | None, answer, at: datetime | None = None, session: int | None = None) -> None:
         """Stores one answer. When this returns, it is on disk."""
         if isinstance(answer, (set, frozenset)):
             answer = sorted(answer)
         row = (item.id, item.topic, score, json.dumps(answer, ensure_ascii=False), _text(at or now()), session)
-        self._write("INSERT INTO attempts (item, topic, score, answer, at, session) VALUES (?, ?, ?, ?, ?, ?)", row)
+        self._write(f"INSERT INTO {self.table} (item, topic, score, answer, at, session) VALUES (?, ?, ?, ?, ?, ?)", row)
 
     def attempts(self, session: int | None = None) -> list[Attempt]:
         """All attempts, or those of a session, the oldest first."""
-        query = "SELECT item, topic, score, answer, at, session FROM attempts"
+        query = f"SELECT item, topic, score, answer, at, session FROM {self.table}"
         rows = self._read(query + (" WHERE session = ?" if session else "") + " ORDER BY id", (session,) if session else ())
         return [Attempt(i, t, s, json.loads(a), datetime.fromisoformat(at), n) for i, t, s, a, at, n in rows]
 
@@ -125,15 +139,17 @@ class Store:
 
     def begin(self, plan: dict, at: datetime | None = None) -> int:
         """Notes that a session has begun, so that it can be resumed. Returns its number."""
+        plan = plan if self.table == "attempts" else plan | {"table": self.table}
         return self._write("INSERT INTO sessions (plan, at) VALUES (?, ?)", (json.dumps(plan), _text(at or now())))
 
     def end(self, session: int) -> None:
         self._write("UPDATE sessions SET ended = 1 WHERE id = ?", (session,))
 
     def unfinished(self) -> tuple[int, dict] | None:
-        """The latest session that was not ended: its number and its plan."""
-        rows = self._read("SELECT id, plan FROM sessions WHERE ended = 0 ORDER BY id DESC LIMIT 1")
-        return (rows[0][0], json.loads(rows[0][1])) if rows else None
+        """The latest session that was not ended: its number and its plan. Another kind of copy has its own."""
+        rows = self._read("SELECT id, plan FROM sessions WHERE ended = 0 ORDER BY id DESC")
+        plans = ((number, json.loads(plan)) for number, plan in rows)
+        return next(((number, plan) for number, plan in plans if plan.get("table", "attempts") == self.table), None)
 
     def _write(self, statement: str, values: tuple) -> int:
         try:

@@ -11,7 +11,7 @@ from random import Random, SystemRandom
 from rich.console import Console
 from rich.text import Text
 
-from quiz import asking, bank, store
+from quiz import asking, bank, keyless, store
 from quiz.grading import BadAnswer, Grade, grade
 
 LEAVE = ("quit", "exit")
@@ -101,7 +101,7 @@ def run(terminal: Terminal, kept: store.Store, session: int, planned: dict) -> N
                 asked = asking.question(bank.item(name), planned["seed"])
                 result, answer = pose(terminal, asked, f"Question {number} of {len(names)}")
                 with _unbroken():
-                    kept.add(asked.item, result.score, answer, store.now(), session)
+                    kept.add(asked.item, *asking.record(asked.item, answer, result), store.now(), session)
                 if not planned["exam"]:
                     feedback(terminal, asked, result)
     except (KeyboardInterrupt, EOFError):
@@ -111,7 +111,7 @@ def run(terminal: Terminal, kept: store.Store, session: int, planned: dict) -> N
             summary(terminal, kept.attempts(session))
         return
     kept.end(session)
-    if planned["exam"]:
+    if planned["exam"] and bank.has_keys():
         for attempt in (a for a in kept.attempts(session) if a.item in known):
             item = bank.item(attempt.item)
             asked = asking.question(item, planned["seed"])
@@ -152,15 +152,15 @@ def show(terminal: Terminal, asked: asking.Question, heading: str) -> None:
         terminal.say(text, indent=INDENT, label=f"{letter}  ")
 
 
-def pose(terminal: Terminal, asked: asking.Question, heading: str) -> tuple[Grade, object]:
-    """Shows a question and asks until the answer can be graded."""
+def pose(terminal: Terminal, asked: asking.Question, heading: str) -> tuple[Grade | None, object]:
+    """Shows a question and asks until the answer can be graded, or without a key until it has the right form."""
     show(terminal, asked, heading)
     terminal.say()
     terminal.say(asked.how, "dim")
     while True:
         try:
             answer = asking.understand(asked, _typed(terminal, asked))
-            if asked.item.kind == "open":
+            if asked.rubric:
                 answer = _marked(terminal, asked)
             return grade(asked.item, answer), answer
         except BadAnswer as error:
@@ -181,7 +181,7 @@ def _typed(terminal: Terminal, asked: asking.Question) -> str:
 
 def _marked(terminal: Terminal, asked: asking.Question) -> list[int]:
     terminal.say("Key points:")
-    for letter, point in zip(asking.LETTERS, asked.item.rubric):
+    for letter, point in zip(asking.LETTERS, asked.rubric):
         terminal.say(point, indent=INDENT, label=f"{letter}  ")
     while True:
         try:
@@ -193,9 +193,12 @@ def _marked(terminal: Terminal, asked: asking.Question) -> list[int]:
 STYLES = {"right": "bold green", "partly right": "bold yellow", "not right": "bold red"}
 
 
-def feedback(terminal: Terminal, asked: asking.Question, result: Grade) -> None:
-    """The verdict in words, what the answer reveals, the key, why, and where it is proved."""
+def feedback(terminal: Terminal, asked: asking.Question, result: Grade | None) -> None:
+    """The verdict in words, what the answer reveals, the key, why, and where it is proved. Or who has the key."""
     terminal.say()
+    if result is None:
+        terminal.say(keyless.KEPT)
+        return
     terminal.say(asking.verdict(result), STYLES[result.verdict])
     for letter, reply in asking.replies(asked, result):
         terminal.say(reply, label=f"{letter}  " if letter else "")
@@ -222,6 +225,10 @@ def summary(terminal: Terminal, attempts) -> None:
     if not attempts:
         return
     terminal.say()
+    if not bank.has_keys():
+        count = len(attempts)
+        terminal.say(f"{count} answer{'s are' if count > 1 else ' is'} kept. {keyless.WHO} {keyless.HAND_IN}")
+        return
     terminal.say(f"Score: {sum(a.score for a in attempts):.3g} of {len(attempts)}", "bold")
     by_topic = defaultdict(list)
     for attempt in attempts:
@@ -246,29 +253,37 @@ def stats(terminal: Terminal, attempts, at: datetime) -> None:
         terminal.say("Nothing was answered yet. Begin with: python -m quiz")
         return
     last = {attempt.item: attempt for attempt in attempts}
-    waiting = set(store.due(attempts, at))
+    graded = bank.has_keys()
+    waiting = set(store.due(attempts, at)) if graded else set()
     groups = {title: bank.items(topic, about="interview") for topic, title in bank.TOPICS.items()}
     if any(item.id in last for item in bank.items(about="article")):
         groups["About the article"] = bank.items(about="article")
     width = max(map(len, groups))
-    terminal.say("Right at the last attempt (#), answered otherwise (-), not yet asked (.)", "bold")
+    dash = "Right at the last attempt (#), answered otherwise (-)" if graded else "Answered (-)"
+    terminal.say(f"{dash}, not yet asked (.)", "bold")
     for title, items in groups.items():
         met = [last[item.id] for item in items if item.id in last]
         right = sum(attempt.score == 1 for attempt in met)
         bar = "#" * right + "-" * (len(met) - right) + "." * (len(items) - len(met))
         ready = sum(item.id in waiting for item in items)
         terminal.say(f"{title:<{width}}  {bar}")
-        terminal.say(f"{right} right, {len(met)} answered, {len(items)} in all; {ready} due today", indent=" " * (width + 2))
+        words = f"{len(met)} answered, {len(items)} in all"
+        terminal.say(f"{right} right, {words}; {ready} due today" if graded else words, indent=" " * (width + 2))
     days = len({attempt.at.astimezone().date() for attempt in attempts})
     terminal.say(f"{len(attempts)} answer{'s' * (len(attempts) > 1)} on {days} day{'s' * (days > 1)}.")
+    if not graded:
+        terminal.say(f"{keyless.WHO} {keyless.HAND_IN}")
 
 
 def line(attempts, at: datetime) -> str:
     """The quiz in one line: the interview questions, and what a review would ask today."""
     served = {item.id for item in bank.items(about="interview")}
     last = {attempt.item: attempt for attempt in attempts if attempt.item in served}
-    waiting = len(review_plan(attempts, len(attempts), at)["items"]) if attempts else 0
+    graded = bank.has_keys()
+    waiting = len(review_plan(attempts, len(attempts), at)["items"]) if attempts and graded else 0
     right = sum(attempt.score == 1 for attempt in last.values())
     if not last and not waiting:
         return f"Quiz: none of {len(served)} questions answered yet. Begin with make quiz."
+    if not graded:
+        return f"Quiz: {len(last)} of {len(served)} questions answered. {keyless.WHO}"
     return f"Quiz: {len(last)} of {len(served)} questions answered, {right} right, {waiting} due today."

@@ -137,7 +137,7 @@ function ask(question, send) {
   const legend = make("legend", {}, make("span", { class: "heading" }, question.heading), ...marked(question.stem));
   const code = question.code ? [make("pre", {}, make("code", {}, question.code))] : [];
   const points = make("div");
-  const button = make("button", { type: "submit" }, question.kind === "open" ? "Compare with the key points" : "Check");
+  const button = make("button", { type: "submit" }, question.button);
   const fieldset = make("fieldset", { "aria-describedby": how.id }, legend, ...code, how, ...control.rows, points);
   const form = make("form", {}, fieldset, button, moved, feedback);
   let marks = null; // the key points of an open question, once they are shown
@@ -161,8 +161,8 @@ function ask(question, send) {
   const show = (reply) => {
     clearTimeout(waiting);
     waiting = null;
-    if (reply.problem) {
-      tell(reply.problem);
+    if (reply.problem || reply.kept) {
+      tell(reply.problem || reply.kept);
     } else if (reply.points) {
       marks = boxes("checkbox", reply.points);
       const caption = make("legend", {}, "Key points. Mark those that you said, then check.");

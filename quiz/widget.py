@@ -14,7 +14,7 @@ import traitlets
 from IPython import get_ipython
 from rich.console import Console
 
-from quiz import asking, bank, store, terminal
+from quiz import asking, bank, keyless, store, terminal
 from quiz.grading import BadAnswer, grade
 from quiz.register import NOTEBOOKS
 
@@ -67,7 +67,7 @@ class Quiz(anywidget.AnyWidget):
 
     def __init__(self, asked: list[asking.Question]):
         self.asked = asked
-        self.scores: dict[str, float] = {}  # of the last attempt, by item
+        self.scores: dict[str, float | None] = {}  # of the last attempt, by item
         drawn = [_drawn(one, number, len(asked)) for number, one in enumerate(asked, 1)]
         super().__init__(questions=drawn, progress=self._progress())
         self.on_msg(lambda _, message, buffers: self.send(self.reply(message)))
@@ -77,22 +77,24 @@ class Quiz(anywidget.AnyWidget):
 
         message: `number`, the place of the question; `answer`, a text or letters; for an open question also `marks`,
             the letters of the key points that were said, or None as long as they are not shown.
-        Returns: `number`, and one of `problem` (a sentence), `points` (the key points) or `lines` (the feedback) with
-            `proof` (where to read).
+        Returns: `number`, and one of `problem` (a sentence), `points` (the key points), `kept` (who grades) or `lines`
+            (the feedback) with `proof` (where to read).
         """
         number = message["number"]
         asked = self.asked[number]
         try:
             answer = _understood(asked, message["answer"])
-            if asked.item.kind == "open":
+            if asked.rubric:
                 if message["marks"] is None:
-                    return {"number": number, "points": list(asked.item.rubric)}
+                    return {"number": number, "points": list(asked.rubric)}
                 answer = asking.marks(asked, message["marks"])
             result = grade(asked.item, answer)
         except BadAnswer as error:
             words = str(error)
             return {"number": number, "problem": words[:1].upper() + words[1:].rstrip(".") + "."}
-        remark = self._record(asked.item, result.score, answer)
+        remark = self._record(asked.item, *asking.record(asked.item, answer, result))
+        if result is None:
+            return {"number": number, "kept": remark or keyless.KEPT}
         return {
             "number": number,
             "verdict": result.verdict,
@@ -106,7 +108,7 @@ class Quiz(anywidget.AnyWidget):
             "progress": self.progress,
         }
 
-    def _record(self, item, score: float, answer) -> str:
+    def _record(self, item, score: float | None, answer) -> str:
         """Stores the attempt as the terminal does. Returns what the person should know about the store, or nothing."""
         self.scores[item.id] = score
         self.progress = self._progress()
@@ -118,8 +120,10 @@ class Quiz(anywidget.AnyWidget):
         return kept.note
 
     def _progress(self) -> str:
-        right = sum(score == 1 for score in self.scores.values())
-        return f"Answered {len(self.scores)} of {len(self.asked)}, {right} right."
+        words = f"Answered {len(self.scores)} of {len(self.asked)}"
+        if not bank.has_keys():
+            return f"{words}. {keyless.WHO} {keyless.HAND_IN}"
+        return f"{words}, {sum(score == 1 for score in self.scores.values())} right."
 
     def _repr_mimebundle_(self, **kwargs):
         """The live widget, and the still page for everything that cannot show one."""
@@ -134,8 +138,13 @@ def _understood(asked: asking.Question, answer: str):
         return asking.understand(asked, answer)
     except BadAnswer:
         if asked.item.kind in HOW:
-            raise BadAnswer(f"This cannot be graded yet. {HOW[asked.item.kind]}") from None
+            raise BadAnswer(f"This cannot be graded yet. {_how(asked)}") from None
         raise
+
+
+def _how(asked: asking.Question) -> str:
+    is_without_points = asked.item.kind == "open" and not asked.rubric
+    return "Answer in your own words." if is_without_points else HOW.get(asked.item.kind, asked.how)
 
 
 def _drawn(asked: asking.Question, number: int, count: int) -> dict:
@@ -145,7 +154,8 @@ def _drawn(asked: asking.Question, number: int, count: int) -> dict:
         "heading": _heading(asked, number, count),
         "stem": asked.item.stem,
         "code": asked.item.code.strip("\n"),
-        "how": HOW.get(asked.item.kind, asked.how),
+        "how": _how(asked),
+        "button": "Compare with the key points" if asked.rubric else "Check" if bank.has_keys() else "Keep my answer",
         "unit": getattr(asked.item, "unit", ""),
         "choices": list(asked.choices),
         "left": list(asked.left),
@@ -183,7 +193,8 @@ class Page:
         count = len(self.asked)
         if not count:
             return f"<p>{bank.NO_QUESTIONS}</p>"
-        return "<hr>\n".join(_section(one, _heading(one, number, count)) for number, one in enumerate(self.asked, 1))
+        sections = [_section(one, _heading(one, number, count)) for number, one in enumerate(self.asked, 1)]
+        return "<hr>\n".join(sections if bank.has_keys() else [*sections, f"<p>{keyless.WHO}</p>"])
 
 
 def _section(asked: asking.Question, heading: str) -> str:
@@ -198,6 +209,8 @@ def _section(asked: asking.Question, heading: str) -> str:
         parts.append(_list(asked.choices, "lower-alpha"))
     if item.kind == "numeric":
         parts.append(f"<p>Unit: {_marked_up(item.unit)}</p>")
+    if isinstance(item, keyless.Item):
+        return "".join(parts)
     rows = [f"{label}. {text}" if label else text for label, text in asking.key(asked)]
     key = html.escape("\n".join(rows)).replace("\n", "<br>")
     proof = "; ".join(f'<a href="{html.escape(link)}">{_marked_up(title)}</a>' for title, link in asking.proof(item))

@@ -13,7 +13,7 @@ VICTIM = "saves_the_factors_alone"
 
 @pytest.fixture(autouse=True)
 def short_limits(monkeypatch):
-    monkeypatch.setattr(observe, "FIRST_LIMIT", 2.0)
+    monkeypatch.setattr(observe, "ALONE", observe.Limits(first=2.0))
     monkeypatch.setattr(observe, "MEMORY_LIMIT", 2**29)
 
 
@@ -23,7 +23,7 @@ def short_limits(monkeypatch):
         ("while True: pass", "timeout", "time limit, in code cell 2, line 3: `while True: pass`"),
         ("import time; time.sleep(1000)", "timeout", "Still running after the time limit"),
         ("import os; os._exit(0)", "error", "ended the Python process"),
-        ("import sys; sys.exit(3)", "error", "SystemExit: 3 — in code cell 2, line 3"),
+        ("import sys; sys.exit(3)", "error", "SystemExit: “3” — in code cell 2, line 3"),
         ("import ctypes; ctypes.string_at(0)", "error", "ended the Python process"),
         ("import torch; return [torch.ones(2**26) for _ in range(40)]", "error", "GB of memory"),
         ("return lora_state_dict(model)", "error", "RecursionError"),
@@ -89,5 +89,5 @@ LoRALinear.delta_weight = delta_weight
     report = grade(Submission([Cell("a", lora.reference.read_text()), Cell("In [7]", code)]), lora)
     message = report.of("LoRALinear.delta_weight").first_failure.message
     assert message == (
-        "AttributeError: 'LoRALinear' object has no attribute 'lora_C' — in In [7], line 3: `return layer.lora_C`"
+        "AttributeError: “'LoRALinear' object has no attribute 'lora_C'” — in In [7], line 3: `return layer.lora_C`"
     )

@@ -73,9 +73,9 @@ def test_a_known_mistake_is_named_as_outside_of_the_sandbox():
 
 @needs_sandbox
 def test_what_only_the_instructor_should_look_at_is_not_on_the_students_page():
-    result = grading.grade_job(job(f"{REFERENCE}\nimport sys\n\ndef lora_frame():\n    return sys._getframe(1)\n"))
+    result = grading.grade_job(job(f"{REFERENCE}\nimport sys\n\nLoRALinear.frame = lambda self: sys._getframe(1)\n"))
     assert result["score"] == result["max_score"] and result["incidents"] == []
-    assert "names _getframe" in result["suspicions"][0]
+    assert "`sys._getframe`" in result["suspicions"][0]
     student = {"folder": "ada", "name": "Ada", "id": "", "email": "", "late": False, "notes": []}
     assert "_getframe" not in pages.student_page(student, {"lora": result})
     assert "_getframe" in pages.teacher_page([student], {("ada", "lora"): result}, {"lora": "LoRA"}, [], [], [])
@@ -183,6 +183,15 @@ def test_pages_are_there_and_linked(graded):
     index = (graded / "index.html").read_text(encoding="utf-8")
     for name in rows(graded):
         assert f"students/{name}.html" in index and (graded / "students" / f"{name}.html").is_file()
+
+
+@needs_sandbox
+def test_who_hands_in_the_reference_is_named_on_the_page_and_in_the_terminal(graded, collected):
+    lines = room.grade(collected, graded)
+    index = (graded / "index.html").read_text(encoding="utf-8")
+    assert "LoRA, equals the reference: ada, bob, cleo, dan, hal." in lines
+    assert "LoRA, equals the handed-out stubs: eve." in lines
+    assert "equals the reference" in index and "equals the handed-out stubs" in index
 
 
 @needs_sandbox

@@ -296,6 +296,68 @@ def test_a_topics_notebook_is_no_answer(place):
     assert student.files == {} and "notebook of a topic" in student.notes[0]
 
 
+# --- answers to the quiz ------------------------------------------------------------------------
+
+ANSWERS = '{"format": 1, "answers": {}}'
+
+
+@pytest.mark.parametrize(
+    "name, folder",
+    [
+        (MOODLE.format(name="Ann Li", id=8, rest="quiz_answers.json"), "ann-li-8"),
+        (MOODLE.format(name="Ann Li", id=8, rest="/notebooks/quiz_answers (1).json"), "ann-li-8"),
+        ("liann_LATE_5_99_quiz_answers-1.json", "liann-5"),
+        ("ann_quiz_answers.json", "ann"),
+        ("Ann Li quiz_answers (2).JSON", "ann-li"),
+        ("quiz_answers_2024_11_ann.json", "2024-11-ann"),
+        ("ann/notebooks/quiz_answers.json", "ann"),
+    ],
+)
+def test_answers_to_the_quiz_are_taken_along(place, name, folder):
+    archive = zip_of(place / "in" / "a.zip", (name, ANSWERS))
+    student = only(collect([archive], place / "out"))
+    assert (student.folder, student.quiz, student.files, student.notes) == (folder, "quiz_answers.json", {}, [])
+    assert files(place / "out") == {f"{folder}/quiz_answers.json": ANSWERS}
+    assert load(place / "out").students == [student] and jobs_of(load(place / "out"), 1) == []
+
+
+def test_answers_beside_notebooks_belong_to_the_same_student(place):
+    put(place / "in", "class/ann/notebooks/08_problem_lora.ipynb", LORA)
+    put(place / "in", "class/ann/notebooks/quiz_answers.json", ANSWERS)
+    put(place / "in", "class/ann/grader/problems.py")
+    put(place / "in", "class/ann/lab/tokenizer.json")
+    put(place / "in", "quiz_answers_bob.json", ANSWERS)
+    collection = collect([place / "in" / "class", place / "in" / "quiz_answers_bob.json"], place / "out")
+    assert [(one.folder, list(one.files), one.quiz) for one in collection.students] == [
+        ("ann", ["lora"], "quiz_answers.json"), ("bob", [], "quiz_answers.json"),
+    ]  # fmt: skip
+    assert not collection.unreadable and "  quiz     2 of 2  Answers to the quiz" in summary(collection)
+
+
+def test_of_two_files_of_answers_the_later_counts(place):
+    names = [f"li_5_{number}_quiz_answers-{number}.json" for number in (99, 100)]
+    student = only(collect([zip_of(place / "in" / "a.zip", *((name, name) for name in names))], place / "out"))
+    assert files(place / "out") == {"li-5/quiz_answers.json": names[1]}
+    assert "2 files claim to be quiz_answers.json" in student.notes[0]
+
+
+def test_answers_that_are_too_large_or_of_nobody_are_refused(place):
+    archive = zip_of(place / "in" / "a.zip", ("bob/quiz_answers.json", os.urandom(1_000_001)), (GOOD, "good"))
+    collection = collect([archive], place / "out")
+    assert reasons(collection) == {"a.zip/bob/quiz_answers.json": "is larger than 1 MB, which answers to the quiz are not"}
+    assert [student.quiz for student in collection.students] == [""]
+
+
+def test_other_json_and_answers_of_nobody_are_left_out(place):
+    for name in ("quiz_answers.json", "quiz_answers.txt", "bob/package.json", "ann/06_problem_sft.py"):
+        put(place / "in", name)
+    collection = collect([place / "in"], place / "out")
+    assert only(collection).folder == "ann" and only(collection).quiz == ""
+    found = reasons(collection)
+    assert "whose it is" in found.pop("in/quiz_answers.json")
+    assert found == {"in/quiz_answers.txt": "is no notebook", "in/bob/package.json": "is no notebook"}
+
+
 # --- several archives, and the roster -----------------------------------------------------------
 
 

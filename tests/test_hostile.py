@@ -2,6 +2,7 @@
 
 Each file in tests/hostile is one. Its docstring says what it tries, and the comments below what comes of it:
 
+    problem: lora, if no other is named.
     on: what stands in front of the code: the reference, or blank stubs. "files": it makes the files of a submission, FILES.
     costs: the checks that do not pass; "?" if that is left to chance, but then no check passes that would not without it;
     says: words (a regular expression) of the sentence that names it.
@@ -24,10 +25,7 @@ from classroom import grading, sandbox
 from grader import observe, stubs, wire
 from grader.problems import PROBLEMS, ROOT
 
-LORA = PROBLEMS["lora"]
-REFERENCE = LORA.reference.read_text(encoding="utf-8")
-IMPORTS = REFERENCE[: REFERENCE.index("class LoRALinear")]
-BLANK = IMPORTS + "\n\n".join(stubs.blank(LORA, cell) for cell in LORA.cells)
+REFERENCE = PROBLEMS["lora"].reference.read_text(encoding="utf-8")
 CASES = sorted((Path(__file__).parent / "hostile").glob("*.py"))
 SEED = 2021  # the public one: what the checks see in our own code is in the store
 
@@ -53,13 +51,11 @@ def room(tmp_path_factory, sandboxed) -> Graded:
     canary = tmp_path_factory.mktemp("canary")
     (canary / "canary.txt").write_text("alive")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(observe, "FIRST_LIMIT", 2.0)
-        patch.setattr(observe, "NEXT_LIMIT", 0.5)
-        patch.setattr(grading, "PATIENCE", 5.0)
+        patch.setattr(grading, "LIMITS", observe.Limits(first=2.0, next=0.5, all=5.0))
         grading.grade_job(_job({"lora.py": REFERENCE}))  # prepares all
         try:
             with ThreadPoolExecutor(2) as pool, ThreadPoolExecutor(1) as next_door:
-                attacks = {path.stem: pool.submit(_timed, _files(path, canary)) for path in CASES}
+                attacks = {path.stem: pool.submit(_timed, _files(path, canary), _told(path, "problem") or "lora") for path in CASES}
                 neighbours = next_door.submit(_neighbours, list(attacks.values()))
                 results = {name: future.result() for name, future in attacks.items()}
                 return Graded(results, neighbours.result(), _left(), canary)
@@ -69,12 +65,17 @@ def room(tmp_path_factory, sandboxed) -> Graded:
 
 def _files(path: Path, canary: Path) -> dict[str, str]:
     """The files of the submission, by name."""
-    text = path.read_text(encoding="utf-8").replace("CANARY", str(canary))
+    text, problem = path.read_text(encoding="utf-8"), PROBLEMS[_told(path, "problem") or "lora"]
+    for word, meant in {"CANARY": canary, "SECRET_SEED": SEED, "HOST_PATH": ROOT}.items():
+        text = text.replace(word, str(meant))
+    reference = problem.reference.read_text(encoding="utf-8")
     match _told(path, "on"):
         case "reference":
-            return {"lora.py": f"{REFERENCE}\n\n{text}"}
+            return {f"{problem.id}.py": f"{reference}\n\n{text}"}
         case "blank":
-            return {"lora.py": f"{BLANK}\n\n{text}"}
+            imports = re.split(r"^(?=class |def )", reference, maxsplit=1, flags=re.MULTILINE)[0]
+            blank = "\n\n".join(stubs.blank(problem, cell) for cell in problem.cells)
+            return {f"{problem.id}.py": f"{imports}{blank}\n\n{text}"}
         case "files":
             return runpy.run_path(str(path))["FILES"]
 
@@ -84,13 +85,13 @@ def _told(path: Path, what: str) -> str:
     return found.group(1) if found else ""
 
 
-def _job(files: dict[str, str]) -> grading.Job:
-    return grading.Job("s", "lora", tuple((name, 1, text.encode("utf-8")) for name, text in files.items()), SEED, "key")
+def _job(files: dict[str, str], problem: str = "lora") -> grading.Job:
+    return grading.Job("s", problem, tuple((name, 1, text.encode("utf-8")) for name, text in files.items()), SEED, "key")
 
 
-def _timed(files: dict[str, str]) -> tuple[dict, float, float]:
+def _timed(files: dict[str, str], problem: str = "lora") -> tuple[dict, float, float]:
     begin = time.monotonic()
-    result = grading.grade_job(_job(files))
+    result = grading.grade_job(_job(files, problem))
     return result, begin, time.monotonic()
 
 
@@ -136,7 +137,7 @@ def test_it_gets_what_it_deserves(room, path):
 def test_the_result_names_it(room, path):
     result, _, _ = room.results[path.stem]
     messages = [check["message"] for check in result["checks"]]
-    said = "\n".join([result["refused"], *result["incidents"], *result["suspicions"], *result["notices"], *messages])
+    said = "\n".join([result["refused"], *result["incidents"], *map(str, result["suspicions"]), *result["notices"], *messages])
     assert re.search(_told(path, "says"), said), said[:3000]
     assert "The grader itself failed" not in said
 
@@ -145,7 +146,7 @@ def test_the_result_names_it(room, path):
 def test_a_neighbour_gets_all_points(room, path):
     result, begin, end = room.results[path.stem]
     beside = [score for score, first, last in room.neighbours if first < end and begin < last]
-    assert all(score == result["max_score"] for score in beside)
+    assert set(beside) <= {59}
 
 
 def test_nothing_is_left(room):

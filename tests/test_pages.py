@@ -112,9 +112,10 @@ def room(size: int) -> tuple[list[dict], dict]:
     return students, results
 
 
-def class_page(students, results, problems=None, missing=(), unreadable=(), pairs=()) -> Page:
+def class_page(students, results, problems=None, missing=(), unreadable=(), pairs=(), likenesses=()) -> Page:
     problems = problems or {"lora": "LoRA"}
-    return Page(teacher_page(students, results, problems, list(missing), list(unreadable), list(pairs)))
+    page = teacher_page(students, results, problems, list(missing), list(unreadable), list(pairs), likenesses=likenesses)
+    return Page(page)
 
 
 # --- a student's page ---------------------------------------------------------------------------
@@ -169,7 +170,7 @@ def hostile_pages() -> list[Page]:
     unreadable = [{"where": HOSTILE, "why": HOSTILE}]
     return [
         Page(student_page(person, {p: r for (_, p), r in results.items()}, HOSTILE, problems)),
-        class_page([person], results, problems, [person], unreadable, [("LoRA", "x", HOSTILE, 0.9)]),
+        class_page([person], results, problems, [person], unreadable, [("LoRA", "x", HOSTILE, 0.9)], [("LoRA", "equals it", [HOSTILE])]),
     ]
 
 
@@ -305,6 +306,17 @@ def test_what_an_instructor_must_look_at_is_named():
         "Likeness is a reason to look, not a proof.",
     ):
         assert text in page.text, text
+
+
+def test_who_hands_in_a_known_text_is_named_with_it():
+    students, results = room(12)
+    folders = [student["folder"] for student in students]
+    page = class_page(
+        students, results, likenesses=[("LoRA", "holds `inject_lora` of the reference", folders[:2]), ("LoRA", "equals it", folders[2:])]
+    )
+    assert "12 submissions like a known text, and 0 pairs of suspiciously equal submissions" in page.text
+    assert "LoRA holds inject_lora of the reference Name 0, Name 1 LoRA equals it 10 studentsName 2, " in page.text
+    assert "None holds much of a text that the course knows" in class_page(students, results).text
 
 
 # --- files --------------------------------------------------------------------------------------

@@ -22,6 +22,13 @@ def single(stem="What does LoRA write as a product?", options=OPTIONS, name="one
     )  # fmt: skip
 
 
+def test_steps_and_partners_are_not_solved_by_the_alphabet():
+    """A copy without keys lists choices in that order."""
+    item = bank.item("lora-life")
+    solved = item.model_copy(update={"steps": tuple(sorted(item.steps))})
+    assert lint([item]) == [] and any("order of the alphabet" in found for found in lint([solved]))
+
+
 def test_the_bank_is_without_fault():
     assert lint(bank.items()) == []
 

@@ -1,5 +1,6 @@
 """The copies that students get: what is in them, that no solution is, and that they work."""
 
+import html
 import json
 import os
 import re
@@ -15,13 +16,14 @@ import pytest
 
 import quiz
 from classroom import release as module
-from classroom.release import PARTS, ReleaseError, bodies, release, search
+from classroom.release import PARTS, ReleaseError, bodies, release, search, search_keys
 from desk import backups, pair
 from grader import recorded, stubs
 from grader.judge import grade
 from grader.problems import PROBLEMS, ROOT, Problem
 from grader.submission import SubmissionError, read
-from quiz import packed
+from quiz import asking, bank, keyless, packed
+from quiz.widget import Page
 from tests.conftest import write
 
 
@@ -43,14 +45,14 @@ def own(handout, tmp_path) -> Path:
 ALONE = "import sys; sys.meta_path = [finder for finder in sys.meta_path if 'Editable' not in getattr(finder, '__name__', '')]\n"
 
 
-def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+def python(folder: Path, *arguments: str, typed: str = "") -> subprocess.CompletedProcess:
     """Python in a copy. PYTHONPATH puts the copy before the installed course, and a program (-c) sees the copy alone."""
     if arguments[0] == "-c":
         arguments = ("-c", ALONE + arguments[1], *arguments[2:])
     settings = {"PYTHONPATH": str(folder), "QUIZ_HOME": str(folder / "home"), "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     environment = os.environ | settings
     command = [sys.executable, *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8")
+    return subprocess.run(command, cwd=folder, env=environment, input=typed, capture_output=True, text=True, encoding="utf-8")
 
 
 def make_check(folder: Path, *more: str) -> subprocess.CompletedProcess:
@@ -88,8 +90,9 @@ def test_what_is_left_out_is_not_there(handout):
     assert {name for name in names if name.startswith("quiz/bank/")} == {
         "quiz/bank/errata.toml",
         "quiz/bank/sources.toml",
-        "quiz/bank/questions.packed",
+        "quiz/bank/questions.json",
     }
+    assert "quiz/formulas.py" not in names  # a formula tells its answer
 
 
 def test_backups_checkpoints_and_drafts_stay_at_home(tmp_path, monkeypatch):
@@ -99,7 +102,7 @@ def test_backups_checkpoints_and_drafts_stay_at_home(tmp_path, monkeypatch):
         (course / "notebooks" / name).parent.mkdir(parents=True, exist_ok=True)
         (course / "notebooks" / name).write_text("{}")
     monkeypatch.setattr(module, "ROOT", course)
-    module._notebooks(tmp_path, module.Copy(grader=True, quiz=True, topics=True, solutions=False))
+    module._notebooks(tmp_path, module.Copy(grader=True, quiz=True, topics=True, solutions=False, keys=False))
     assert set(files(tmp_path / "notebooks")) == {path.name for path in (ROOT / "notebooks").glob("[0-9]*.ipynb")}
 
 
@@ -158,18 +161,19 @@ def mine(model):
 '''
 
 
-@pytest.mark.parametrize("place", ["lab/model.py", "README.md", "notebooks/01_supervised_finetuning.ipynb", "quiz/bank/questions.packed"])
-def test_a_body_is_found_wherever_it_stands(own, place):
+@pytest.mark.parametrize("pack", [False, True])
+@pytest.mark.parametrize(
+    "place", ["lab/model.py", "README.md", "notebooks/01_supervised_finetuning.ipynb", "quiz/bank/questions.json"]
+)
+def test_a_body_is_found_wherever_it_stands(own, place, pack):
     path = own / place
     text = path.read_text(encoding="utf-8")
     if place.endswith(".ipynb"):
         data = json.loads(text)
         data["cells"][-1]["source"] = PLANTED.splitlines(keepends=True)
         text = json.dumps(data)
-    elif place.endswith(".packed"):
-        (own / "extra.toml").write_text(f"[item]\ncode = {json.dumps(PLANTED)}\n")
-        text = packed.pack([own / "extra.toml"])
-        (own / "extra.toml").unlink()
+    elif place.endswith(".json"):
+        text = packed.written({"extra.toml": {"item": {"code": PLANTED}}}, pack)
     else:
         text += PLANTED
     path.write_text(text, encoding="utf-8")
@@ -196,14 +200,94 @@ def test_a_body_of_the_instructor_s_stops_the_release_and_leaves_nothing(tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["course"]
 
 
-def test_no_key_of_the_quiz_lies_open(handout):
-    words = {item.explanation for item in quiz.items() if "`" not in item.explanation and not re.search("[<>&'\"]", item.explanation)}
-    course = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "quiz" / "bank").glob("*.toml"))
-    assert len(words) > 50 and all(word in course for word in list(words)[:5])
-    for path, content in files(handout).items():
-        text = json.dumps(json.loads(content), ensure_ascii=False) if path.endswith(".ipynb") else content.decode("utf-8", "replace")
-        assert not [word for word in words if word in text], path
-    done = python(handout, "-m", "quiz", "export")
+# --- no key of the quiz is in it ----------------------------------------------------------------
+
+
+def bare(text: str) -> str:
+    """Without blanks, and without what JSON and HTML put into a text."""
+    return re.sub(r"[\s\\\"]", "", html.unescape(text))
+
+
+def telling(item) -> list[str]:
+    """The sentences of an item that tell its key: nowhere in a copy may they stand."""
+    wrong = (*getattr(item, "options", ()), *getattr(item, "slips", ()))
+    return [item.explanation, *(one.reply for one in wrong if one.reply), *getattr(item, "rubric", ())]
+
+
+@pytest.fixture(scope="module")
+def with_keys(tmp_path_factory) -> Path:
+    """A copy with the keys of the quiz. Not to be changed."""
+    folder = tmp_path_factory.mktemp("release") / "keys"
+    release(folder, with_quiz_keys=True)
+    return folder
+
+
+@pytest.mark.parametrize("copy", ["handout", "with_keys"])
+def test_no_key_of_the_quiz_lies_open(request, copy):
+    texts = {path: bare(content.decode("utf-8", "replace")) for path, content in files(request.getfixturevalue(copy)).items()}
+    lessons = texts["quiz/bank/errata.toml"]
+    sentences = {(item.id, bare(text)) for item in quiz.items() for text in telling(item)}
+    assert len(sentences) > 300 and len({one for one in sentences if one[1] not in lessons}) > len(sentences) - 5
+    for name, sentence in sentences:
+        assert not [path for path, text in texts.items() if sentence in text and sentence not in lessons], name
+
+
+FIELDS = {"kind", "level", "about", "stem", "code", "unit", "choices", "left"}
+
+
+def test_a_question_of_a_copy_holds_nothing_but_what_is_asked(handout):
+    """No key, explanation, reply, belief, proof, source, formula, tolerance or number of right options."""
+    content = json.loads((handout / "quiz" / "bank" / "questions.json").read_text(encoding="utf-8"))
+    assert list(content) == ["files"] and set(content["files"]) == {f"{topic}.toml" for topic in bank.TOPICS}
+    questions = {name: one for table in content["files"].values() for name, one in table.items()}
+    assert len(questions) == len(quiz.items())
+    for item in quiz.items():
+        one = questions[keyless.alias(item.id)]
+        assert set(one) == FIELDS and all(isinstance(choice, str) for choice in one["choices"])
+        assert one["choices"] == sorted(item.choices)  # no order that the bank's own can be found from
+        if item.kind in ("ordering", "matching"):
+            assert one["choices"] != list(item.choices), item.id
+    words = json.dumps(content, ensure_ascii=False)
+    assert not [item.id for item in quiz.items() if f'"{item.id}"' in words]  # data-two-bos tells the answer
+    assert "claim:" not in words and not [belief for belief in bank.misconceptions().values() if belief.claim in words]
+
+
+@pytest.mark.parametrize("name", ["lora-form", "lora-when", "sft-no-target", "lora-whiteboard"])
+def test_a_key_that_the_instructor_s_notebook_shows_stops_the_release(own, name):
+    path = own / "notebooks" / "03_lora.ipynb"
+    data = json.loads(path.read_text(encoding="utf-8"))
+    page = Page([asking.question(quiz.item(name))])._repr_html_()
+    cell = nbformat.v4.new_code_cell("from quiz import show; show()", id="x")
+    cell["outputs"] = [nbformat.v4.new_output("execute_result", {"text/html": page.splitlines(keepends=True)})]
+    data["cells"].append(cell)
+    path.write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(ReleaseError, match=f"^notebooks/03_lora.ipynb tells the answer to the question {name} of the quiz"):
+        search_keys(own)
+
+
+def test_the_quiz_of_a_copy_asks_keeps_and_hands_in(own):
+    run = ["-c", "import sys; from quiz.__main__ import main; sys.exit(main(sys.argv[1:]))"]
+    chosen = ["--topic", "lora", "--level", "screening", "--count", "2", "--seed", "3"]
+    done = python(own, *run, *chosen, typed="a\nb\n")
+    assert done.returncode == 0 and done.stdout.count("Your answer is kept. Your instructor has the keys.") == 2, done.stderr
+    assert not re.search(r"Right|Not right|Proof", done.stdout)
+    done = python(own, *run, "hand-in")
+    path = own / "notebooks" / "quiz_answers.json"
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{path} holds your latest answers to 2 of {len(quiz.items())} questions.")
+    handed_in = json.loads(path.read_text(encoding="utf-8"))["answers"]
+    known = {keyless.alias(item.id): item for item in quiz.items()}
+    assert len(handed_in) == 2 and all(one["answer"] in known[name].choices for name, one in handed_in.items())
+    done = python(own, *run, "export")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "keys" in done.stderr
+
+
+def test_a_copy_with_keys_tells_at_once_what_was_right(with_keys, tmp_path):
+    own = Path(shutil.copytree(with_keys, tmp_path / "own"))
+    run = ["-c", "import sys; from quiz.__main__ import main; sys.exit(main(sys.argv[1:]))"]
+    done = python(own, *run, "--topic", "lora", "--level", "screening", "--count", "2", "--seed", "3", typed="a\nb\n")
+    assert done.returncode == 0 and done.stdout.count("Proof:") == 2 and "Score: " in done.stdout, done.stderr
+    done = python(own, *run, "export")
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "packed" in done.stderr
 
 
@@ -414,8 +498,13 @@ def test_an_empty_folder_is_filled(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "without, with_solutions, words", [(["tests"], False, "no part 'tests'"), (["quiz"], True, "only the topics")]
+    "without, options, words",
+    [
+        (["tests"], {}, "no part 'tests'"),
+        (["quiz"], {"with_solutions": True}, "only the topics"),
+        (["quiz"], {"with_quiz_keys": True}, "has no keys"),
+    ],
 )
-def test_parts_that_cannot_be_left_out_are_refused(tmp_path, without, with_solutions, words):
+def test_parts_that_cannot_be_left_out_are_refused(tmp_path, without, options, words):
     with pytest.raises(ReleaseError, match=words):
-        release(tmp_path / "new", without, with_solutions)
+        release(tmp_path / "new", without, **options)

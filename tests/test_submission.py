@@ -359,13 +359,13 @@ def test_a_star_import_that_is_not_found_is_told(lora):
 def test_a_helper_that_is_not_found_is_told_at_its_import(lora):
     source = "from helpmod import last as last_of\ndef inject_lora(model, *rest):\n    return last_of(model)"
     message = graded_sources(lora, "", inject_lora=source).of("inject_lora").first_failure.message
-    assert message.startswith("`helpmod` could not be imported: ModuleNotFoundError: No module named 'helpmod' — in code cell 6, line 1")
+    assert message.startswith("`helpmod` could not be imported: it is not there when a solution is graded — in code cell 6, line 1")
 
 
 def test_a_name_whose_own_line_has_failed_is_told_there(lora):
     source = "table = nowhere['x']\ndef inject_lora(model, *rest):\n    return table"
     message = graded_sources(lora, "", inject_lora=source).of("inject_lora").first_failure.message
-    assert message.startswith("`table` could not be defined: NameError: name 'nowhere' is not defined — in code cell 6, line 1")
+    assert message.startswith("`table` could not be defined: NameError: “name 'nowhere' is not defined” — in code cell 6, line 1")
 
 
 def test_a_method_whose_cell_stands_above_the_class_is_told(lora, tmp_path):
@@ -380,7 +380,7 @@ def test_a_method_whose_cell_stands_above_the_class_is_told(lora, tmp_path):
 def test_another_not_implemented_error_is_no_stub(lora):
     source = "def inject_lora(model, *rest, **options):\n    raise NotImplementedError('no dropout yet')"
     message = graded_sources(lora, "", inject_lora=source).of("inject_lora").results[0].message
-    assert message == "NotImplementedError: no dropout yet — in code cell 6, line 2: `raise NotImplementedError('no dropout yet')`"
+    assert message == "NotImplementedError: “no dropout yet” — in code cell 6, line 2: `raise NotImplementedError('no dropout yet')`"
 
 
 def test_nothing_is_said_of_a_stub_that_nobody_has_touched(lora):

@@ -13,7 +13,7 @@ The checks of a problem are a package: a module for each stub, beside the materi
 import importlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import torch
@@ -51,6 +51,13 @@ def checks_of(problem_id: str) -> dict[str, Probe]:
     for stub in PROBLEMS[problem_id].stubs:
         importlib.import_module(f"grader.checks.{problem_id}.{_module_of(stub)}")
     return _REGISTER[problem_id]
+
+
+def forget_hints() -> None:
+    """For a process that runs strangers' code: the third hint of a check is nearly its solution."""
+    for problem_id in PROBLEMS:
+        found = checks_of(problem_id)
+        found.update({name: replace(probe, hints=("", "", "")) for name, probe in found.items()})
 
 
 def _module_of(stub: str) -> str:
@@ -119,7 +126,9 @@ def refusal(kind: type[Exception], action: Callable, *words: str) -> dict:
     except Exception as error:
         if not isinstance(error, kind):
             return {"raises": type(error).__name__}
-        told = str(error).lower()
+        if isinstance(error, ValueError) and isinstance(error, TypeError):
+            return {"raises": "ErrorOfTwoKinds"}
+        told = str.lower(str(error))  # a plain string, whatever the learner's own kind of error gives
         return {
             "raises": kind.__name__,
             "not named in the message": [word for word in words if word.lower() not in told],

@@ -2,7 +2,7 @@
 
 # on: blank
 # costs: everything
-# says: The code names _getframe, f_back, f_locals
+# says: line \d+, the code may look at its callers, .*`sys._getframe`, `f_locals`, `f_back`
 
 import sys
 

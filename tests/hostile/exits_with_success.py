@@ -2,7 +2,7 @@
 
 # on: reference
 # costs: saves_the_factors_alone
-# says: SystemExit: 0
+# says: SystemExit: “?0
 
 import sys
 

@@ -2,7 +2,7 @@
 
 # on: reference
 # costs: saves_the_factors_alone
-# says: MemoryError: not much|ended its process|ran out of time
+# says: MemoryError: “?not much|ended its process|ran out of time
 
 import fcntl
 import mmap

@@ -4,7 +4,9 @@
 # costs: everything
 # says: replaced `grader.checks.lora.
 
-import grader.checks.lora as checks
+import sys
+
+checks = sys.modules["grader.checks.lora"]
 
 
 class LoRALinear(LoRALinear):

@@ -2,7 +2,7 @@
 
 # on: reference
 # costs: saves_the_factors_alone
-# says: ended its process
+# says: may not use ctypes
 
 import ctypes
 

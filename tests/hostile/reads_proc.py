@@ -2,7 +2,7 @@
 
 # on: reference
 # costs: saves_the_factors_alone
-# says: OSError: 0 files of processes
+# says: OSError: “?0 files of processes
 
 def lora_state_dict(model):
     found = []

@@ -2,11 +2,12 @@
 
 # on: reference
 # costs: saves_the_factors_alone
-# says: OSError: 0 files of mistakes
+# says: OSError: “?0 files of mistakes
 
+import sys
 from pathlib import Path
 
-import grader
+grader = sys.modules["grader"]
 
 
 def lora_state_dict(model):

@@ -4,9 +4,10 @@
 # costs: everything
 # says: FileNotFoundError
 
+import sys
 from pathlib import Path
 
-import grader
+grader = sys.modules["grader"]
 
 
 def reference():

@@ -2,7 +2,7 @@
 
 # on: reference
 # costs: saves_the_factors_alone
-# says: OSError: opened \[\]
+# says: OSError: “?opened \[\]
 
 import os
 

@@ -2,7 +2,7 @@
 
 # on: reference
 # costs: saves_the_factors_alone
-# says: at most 131,072 are allowed|MemoryError|can't allocate memory|ran out of time
+# says: more than a message to the grader can hold|MemoryError|can't allocate memory|ran out of time
 
 import torch
 

@@ -2,7 +2,7 @@
 
 # on: reference
 # costs: saves_the_factors_alone
-# says: at most 131,072 are allowed|out of time|MemoryError
+# says: more than a message to the grader can hold|out of time|MemoryError
 
 import torch
 

@@ -2,7 +2,7 @@
 
 # on: reference
 # costs: ?
-# says: expected|missing
+# says: may not look at its callers
 
 import os
 import sys
@@ -17,8 +17,6 @@ def channel():
 
 
 def lora_state_dict(model):
-    from grader import wire
-
-    message = wire.dumps({"value": [[]] * 30_000})
+    message = sys.modules["grader.wire"].dumps({"value": [[]] * 30_000})
     for _ in range(10**5):
         channel().send_bytes(message)

@@ -2,7 +2,7 @@
 
 # on: reference
 # costs: saves_the_factors_alone
-# says: wrote into the grader's channel
+# says: may not look at its callers
 
 import os
 import sys

@@ -2,7 +2,7 @@
 
 # on: reference
 # costs: saves_the_factors_alone
-# says: OSError: 0 found
+# says: may not use gc.get_objects
 
 import gc
 

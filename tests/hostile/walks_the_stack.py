@@ -2,7 +2,7 @@
 
 # on: reference
 # costs: saves_the_factors_alone
-# says: (?s)OSError: found \[\].*The code names _getframe, f_back, f_locals
+# says: may not look at its callers
 
 import inspect
 import sys

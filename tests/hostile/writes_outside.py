@@ -2,14 +2,15 @@
 
 # on: reference
 # costs: saves_the_factors_alone
-# says: OSError: written: \[\]
+# says: OSError: “?written: \[\]
 
 import os
+import sys
 from pathlib import Path
 
 import torch
 
-import grader
+grader = sys.modules["grader"]
 
 
 def lora_state_dict(model):

@@ -6,7 +6,7 @@ import torch
 
 from grader.checks import Unusable, check, rand, refusal, set_parameter, some, tried, whole
 from grader.checks.lora.material import about, answer, sizes, trainable_names
-from grader.checks.lora.network import Network, fill_all, injected, lora_layers, output, token_ids
+from grader.checks.lora.network import fill_all, injected, lora_layers, network, output, token_ids
 
 
 def gradients(tensors: dict[str, torch.Tensor]) -> dict:
@@ -30,9 +30,9 @@ def gradients(tensors: dict[str, torch.Tensor]) -> dict:
 )
 def wraps_the_targets(code, rng):
     """Every target at every depth becomes a LoRALinear, with the old layer as its base; the names come back in model order."""
-    model, size = Network(rng), sizes(rng)
-    old = [model.get_submodule(name) for name in model.where]
-    names = code.inject_lora(model, model.targets, *size.pair)
+    (model, plan), size = network(rng), sizes(rng)
+    old = [model.get_submodule(name) for name in plan.where]
+    names = code.inject_lora(model, plan.targets, *size.pair)
     fill_all(code, model, rng)
     with torch.no_grad():
         for layer in old:
@@ -55,11 +55,11 @@ def wraps_the_targets(code, rng):
 )
 def matches_the_whole_last_name_part(code, rng):
     """A target such as "q_proj" means the layers called q_proj: not my_q_proj, and not those inside a container of that name."""
-    model, numbered, size = Network(rng), Network(rng), sizes(rng)
-    names = code.inject_lora(model, [model.trapped], *size.pair)
+    (model, plan), (numbered, _), size = network(rng), network(rng), sizes(rng)
+    names = code.inject_lora(model, [plan.trapped], *size.pair)
     fill_all(code, model, rng)
     return {
-        f"names for {model.trapped}": list(names),
+        f"names for {plan.trapped}": list(names),
         "wrapped": list(lora_layers(code, model)),
         "output": output(model, token_ids(rng)),
         "names for 1": answer(lambda: list(code.inject_lora(numbered, ["1"], *size.pair))),
@@ -77,10 +77,10 @@ def matches_the_whole_last_name_part(code, rng):
 )
 def freezes_everything_else(code, rng):
     """After the call only lora_A and lora_B of the targets are trainable, whatever was trainable before."""
-    model, size = Network(rng), sizes(rng)
+    (model, plan), size = network(rng), sizes(rng)
     for parameter in some(rng, 6, list(model.parameters())):
         parameter.requires_grad_(False)
-    code.inject_lora(model, model.targets, *size.pair)
+    code.inject_lora(model, plan.targets, *size.pair)
     fill_all(code, model, rng)
     model.eval()(token_ids(rng)).pow(2).sum().backward()
     learn = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
@@ -98,9 +98,9 @@ def freezes_everything_else(code, rng):
 )
 def model_answers_as_before(code, rng):
     """Right after the call the model gives the same output."""
-    model, size = Network(rng), sizes(rng)
-    code.inject_lora(model, model.targets + model.others[:1], *size.pair)
-    return {"output": output(model, token_ids(rng))}
+    (model, plan), size = network(rng), sizes(rng)
+    names = code.inject_lora(model, plan.targets + plan.others[:1], *size.pair)
+    return {"names returned": list(names), "output": output(model, token_ids(rng))}
 
 
 @check(
@@ -114,11 +114,11 @@ def model_answers_as_before(code, rng):
 )
 def passes_the_arguments_on(code, rng):
     """Rank, alpha and dropout reach the new layers."""
-    model, size, p = Network(rng), sizes(rng), whole(rng, 2, 7) / 10
+    (model, plan), size, p = network(rng), sizes(rng), whole(rng, 2, 7) / 10
     untouched = copy.deepcopy(model)
-    code.inject_lora(model, model.targets, *size.pair, dropout=p)
+    code.inject_lora(model, plan.targets, *size.pair, dropout=p)
     layers = lora_layers(code, model)
-    name = some(rng, 1, model.where)[0]
+    name = some(rng, 1, plan.where)[0]
     if name not in layers:
         raise Unusable(f"{name} is no LoRALinear after inject_lora, so this check cannot go on")
     layer = layers[name].train()
@@ -131,7 +131,7 @@ def passes_the_arguments_on(code, rng):
         "shapes of lora_A": {name: list(layers[name].lora_A.shape) for name in layers},
         "scaling": [float(layer.scaling) for layer in layers.values()],
         "share of inputs that dropout drops": about(dropped.double().mean(), p, 0.2),
-        "rank 0": refusal(ValueError, lambda: code.inject_lora(untouched, model.targets, 0, 1.5), "rank"),
+        "rank 0": refusal(ValueError, lambda: code.inject_lora(untouched, plan.targets, 0, 1.5), "rank"),
     }
 
 
@@ -147,10 +147,10 @@ def passes_the_arguments_on(code, rng):
 def second_call_wraps_nothing_twice(code, rng):
     """A second call that names the wrapped layers, and the `base` inside them, wraps none of these again. But a layer
     of the model that is called base is a layer like any other."""
-    model, size = injected(code, rng)
-    again = answer(lambda: list(code.inject_lora(model, model.targets, *size.pair)))
+    model, plan, size = injected(code, rng)
+    again = answer(lambda: list(code.inject_lora(model, plan.targets, *size.pair)))
     seen = {"names returned for the targets again": again, "output": output(model, token_ids(rng))}
-    names = code.inject_lora(model, ["base", *model.targets], *size.pair)
+    names = code.inject_lora(model, ["base", *plan.targets], *size.pair)
     fill_all(code, model, rng)
     return seen | {
         "names returned for the targets and base": list(names),
@@ -171,8 +171,8 @@ def second_call_wraps_nothing_twice(code, rng):
 )
 def earlier_factors_stay_trainable(code, rng):
     """A second call for other layers returns the new names only; the factors of both calls train, each with its own rank."""
-    model, size = Network(rng), sizes(rng)
-    first, second = model.targets
+    (model, plan), size = network(rng), sizes(rng)
+    first, second = plan.targets
     code.inject_lora(model, [first], *size.pair)
     names = code.inject_lora(model, [second, first], size.rank + 1, size.alpha)
     fill_all(code, model, rng)
@@ -197,23 +197,23 @@ def earlier_factors_stay_trainable(code, rng):
 )
 def refuses_targets_that_match_nothing(code, rng):
     """If no linear layer matches, a ValueError names the linear layers that exist. A string of targets is a TypeError."""
-    model, size = Network(rng), sizes(rng)
+    (model, plan), size = network(rng), sizes(rng)
     _, _, container, _ = model.names
-    target = some(rng, 1, model.targets)[0]
-    inside = some(rng, 1, [name for name in model.where if "." in name])[0]
+    target = some(rng, 1, plan.targets)[0]
+    inside = some(rng, 1, [name for name in plan.where if "." in name])[0]
 
     def inject(targets, again=False):
         copied = copy.deepcopy(model)
         if again:
-            code.inject_lora(copied, model.targets, *size.pair)
+            code.inject_lora(copied, plan.targets, *size.pair)
         return code.inject_lora(copied, targets, *size.pair)
 
     def refused(targets, again=False):
-        return lambda: refusal(ValueError, lambda: inject(targets, again), *model.others)
+        return lambda: refusal(ValueError, lambda: inject(targets, again), *plan.others)
 
     calls = {
-        "a misspelt name": refused([f"{target[:-1]}q"]),
-        "a misspelt name at a second call": refused([f"{target[:-1]}q"], again=True),
+        "a misspelt name": refused([f"{target[:-1]}_"]),
+        "a misspelt name at a second call": refused([f"{target[:-1]}_"], again=True),
         "the name of a container": refused([container]),
         "a qualified name as a whole": refused([inside]),
         "no target": refused([]),

@@ -6,7 +6,7 @@ import torch
 
 from grader.checks import check, rand, refusal, some, tried, whole
 from grader.checks.lora.material import sizes, trainable_names
-from grader.checks.lora.network import Network, factors_of, fill_all, injected, output, token_ids
+from grader.checks.lora.network import factors_of, fill_all, injected, network, output, token_ids
 
 
 @check(
@@ -20,7 +20,7 @@ from grader.checks.lora.network import Network, factors_of, fill_all, injected, 
 )
 def loads_what_was_saved(code, rng):
     """The numbers of the state are copied into the parameters that are there, which go on training."""
-    model, _ = injected(code, rng)
+    model, *_ = injected(code, rng)
     held = dict(model.named_parameters())  # as an optimizer holds them
     state = {name: 0.3 * rand(rng, *factor.shape) for name, factor in factors_of(model).items()}
     error = refusal(ValueError, lambda: code.load_lora_state_dict(model, state))
@@ -42,11 +42,12 @@ def _loads(code, rng, **spoiled) -> dict:
         spoiled: by what is wrong, a function of the state and a name in it. It returns the bad state, and the name that is
             wrong in it.
     """
-    network, size = Network(rng), sizes(rng)
+    plain, plan = network(rng)
+    size = sizes(rng)
 
     def load(spoil) -> dict:
-        model = copy.deepcopy(network)
-        code.inject_lora(model, model.targets, *size.pair)
+        model = copy.deepcopy(plain)
+        code.inject_lora(model, plan.targets, *size.pair)
         fill_all(code, model, rng)
         state = {name: 0.3 * rand(rng, *factor.shape) for name, factor in factors_of(model).items()}
         oblong = [name for name, factor in state.items() if len(set(factor.shape)) == 2]

@@ -16,10 +16,10 @@ from grader.checks.lora.network import injected
 def saves_the_factors_alone(code, rng):
     """The state holds lora_A and lora_B of every wrapped layer by qualified name, and nothing else, whatever trains. The
     tensors are those of the model, in its dtype."""
-    model, _ = injected(code, rng)
+    model, *_ = injected(code, rng)
     getattr(model, model.names[-1]).requires_grad_(True)  # the head is trained along, but is no part of the adapter
     state = code.lora_state_dict(model)
-    other, _ = injected(code, rng)
+    other, *_ = injected(code, rng)
     frozen = code.lora_state_dict(other.bfloat16().requires_grad_(False))  # as for use
     return {
         "names": sorted(state),

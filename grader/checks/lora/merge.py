@@ -71,6 +71,8 @@ def merge_keeps_everything_else(code, rng):
     layer = trained(code, rng, sizes(rng))
     layer.merge()
     return {
+        "merged": bool(layer.merged),
+        "base.weight": layer.base.weight,
         "trainable": trainable_names(layer),
         "bias": layer.base.bias,
         "lora_A": layer.lora_A,

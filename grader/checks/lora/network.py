@@ -5,7 +5,10 @@ that contain a target's name; a container, and a convolution or a norm, that bea
 bias; a layer called `base` that no LoRALinear holds, and a norm with "lora" in its name.
 """
 
+from dataclasses import dataclass
+
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from grader.checks import rand, shuffled, some, whole
@@ -122,8 +125,9 @@ def traps(rng, one: str, two: str) -> list[nn.Module]:
     return [Chain(dict(shuffled(rng, list(by_name.items())))), not_linear]
 
 
-class Network(nn.Module):
-    """A small network, called with token ids (B, T) and a mask that it does not need.
+@dataclass(frozen=True)
+class Plan:
+    """What a check knows of a network. It is no part of the network, where the code that is checked would find it.
 
     Attributes:
         targets: two names of layers.
@@ -132,9 +136,31 @@ class Network(nn.Module):
         others: the last name parts of its other linear layers, without the numbered ones.
     """
 
-    def __init__(self, rng):
+    targets: list[str]
+    trapped: str
+    where: list[str]
+    others: list[str]
+
+
+def network(rng) -> tuple["Network", Plan]:
+    """A network of drawn names and depths, and its plan."""
+    one, two, *free = some(rng, 8, LAYERS)
+    model = Network(rng, one, two, free)
+    linears = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+    where = [name for name in linears if last_part(name) in (one, two)]
+    others = sorted({last_part(name) for name in linears if not last_part(name).isdigit()} - {one, two})
+    return model, Plan(shuffled(rng, [one, two]), one, where, others)
+
+
+class Network(nn.Module):
+    """A small network, called with token ids (B, T) and a mask that it does not need.
+
+    Args:
+        one, two: names of its target layers; `free` are names of others.
+    """
+
+    def __init__(self, rng, one: str, two: str, free: list[str]):
         super().__init__()
-        one, two, *free = some(rng, 8, LAYERS)
         narrow = WIDTH - 1  # no smaller than a rank
         plain = {one: layer(rng), free[0]: layer(rng), two: layer(rng, kind=Subclass)}
         pair = Narrow((two, layer(rng, WIDTH, narrow, bias=False)), (free[1], layer(rng, narrow, WIDTH)))
@@ -158,18 +184,13 @@ class Network(nn.Module):
             getattr(self, head).weight = getattr(self, embed).weight  # tied, as in many language models
         with torch.no_grad():  # so that the output does not grow with the depth
             for module in self.modules():
-                if isinstance(module, nn.Linear):
+                if isinstance(module, (nn.Linear, nn.Conv1d)):
                     module.weight /= WIDTH**0.5
-
-        self.targets, self.trapped = shuffled(rng, [one, two]), one
-        linears = [name for name, module in self.named_modules() if isinstance(module, nn.Linear)]
-        self.where = [name for name in linears if last_part(name) in self.targets]
-        self.others = sorted({last_part(name) for name in linears if not last_part(name).isdigit()} - {one, two})
 
     def forward(self, input_ids, attention_mask=None):
         embed, first, body, head = (getattr(self, name) for name in self.names)
         x = embed(input_ids)
-        return head(body(x + first(x).tanh()).tanh())
+        return head(F.layer_norm(body(x + first(x).tanh()), (WIDTH,)).tanh())  # else the last tanh would hide what comes before
 
 
 def last_part(name: str) -> str:
@@ -187,11 +208,12 @@ def output(model, ids: torch.Tensor) -> torch.Tensor:
 
 
 def injected(code, rng, **options):
-    """A network with LoRA on its targets, the factors filled, and the sizes of the adapter."""
-    model, size = Network(rng), sizes(rng)
-    code.inject_lora(model, model.targets, *size.pair, **options)
+    """A network with LoRA on its targets, the factors filled; its plan; and the sizes of the adapter."""
+    model, plan = network(rng)
+    size = sizes(rng)
+    code.inject_lora(model, plan.targets, *size.pair, **options)
     fill_all(code, model, rng)
-    return model.eval(), size
+    return model.eval(), plan, size
 
 
 def lora_layers(code, model) -> dict[str, nn.Module]:

@@ -22,8 +22,10 @@ def unmerge_takes_the_update_out(code, rng):
             layer.base, "weight", rand(rng, size.n_out, size.n_in)
         )  # a base that was loaded after LoRA was added
         layer.merge()
+        merged = layer.base.weight.detach().clone()
         layer.train(mode == "train").unmerge()
         seen[f"unmerged in {mode} mode"] = {
+            "base.weight before": merged,
             "base.weight": layer.base.weight.detach().clone(),
             "merged": bool(layer.merged),
             "output in eval mode": layer.eval()(x),
@@ -46,10 +48,12 @@ def unmerging_twice_changes_nothing_more(code, rng):
     layer.unmerge()
     first = layer.base.weight.detach().clone()
     layer.merge()
+    merged = layer.base.weight.detach().clone()
     layer.unmerge()
     layer.unmerge()
     return {
         "weight after an early unmerge()": first,
+        "weight after merge()": merged,
         "weight after two more": layer.base.weight,
         "merged": bool(layer.merged),
     }
@@ -68,11 +72,14 @@ def no_drift_over_many_cycles(code, rng):
     """Ten or so cycles of merge and unmerge leave the weight within rounding, the layer learns on and merges what it learned."""
     size = sizes(rng)
     layer = trained(code, rng, size)
+    merged = []
     for _ in range(whole(rng, 9, 12)):
         layer.merge()
+        merged.append(layer.base.weight.detach().clone())
         layer.unmerge()
     layer(rand(rng, 4, size.n_in)).pow(2).sum().backward()
     seen = {
+        "base.weight, merged": merged,
         "base.weight": layer.base.weight.detach().clone(),
         "gradient of lora_A": grad_of(layer.lora_A),
         "gradient of lora_B": grad_of(layer.lora_B),

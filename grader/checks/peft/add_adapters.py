@@ -134,7 +134,7 @@ def model_answers_as_before(code, rng):
     for mode in ("train", "eval"):
         torch.manual_seed(seed)  # of the model's dropout
         seen[f"logits with new adapters, {mode} mode"] = model.train(mode == "train")(ids)
-    return seen
+    return seen | {"adapters": len(adapters_of(code, model))}
 
 
 @check(

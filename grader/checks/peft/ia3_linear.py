@@ -79,6 +79,7 @@ def new_layer_answers_like_its_base(code, rng):
     layer, bare = code.IA3Linear(a_linear(rng, n_in, n_out)), code.IA3Linear(a_linear(rng, n_in, n_out, bias=False))
     x = rand(rng, 4, n_in)
     return {
+        "factors": layer.ia3.numel(),
         "output of a new layer": layer(x),
         "output in eval mode": layer.eval()(x),
         "output without bias": bare(x),

@@ -142,9 +142,10 @@ def arguments_stay_as_they_are(code, rng):
     prompt, response = tokens(rng, 2, 5), tokens(rng, 2, 5)
     example = code.encode_example(prompt, response, eos_id=eos(rng), max_length=99)
     lists = [key for key in sorted(example) if isinstance(example[key], list)]
+    given = {key: list(example[key]) for key in lists}
     for key in lists:
         example[key].clear()
-    return {
+    return given | {
         "keys": sorted(example),
         "lists among the values": lists,
         "prompt_ids afterwards": prompt,

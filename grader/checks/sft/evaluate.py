@@ -116,15 +116,16 @@ def evaluates_in_eval_mode_without_gradients(code, rng):
     """In each forward pass the model and all in it are in eval mode and gradients are off; afterwards they are on again."""
     seen = {}
     for before in ("train", "mixed"):
-        training, gradients = set(), set()
+        training, gradients, factor = set(), set(), 1.2 + whole(rng, 1, 8) / 10
 
         class Watched(LanguageModel):
             """Tells of its calls, those of a copy, too."""
 
-            def forward(self, input_ids, attention_mask, training=training, gradients=gradients):
+            def forward(self, input_ids, attention_mask, training=training, gradients=gradients, factor=factor):
                 training.update(module.training for module in self.modules())
                 gradients.add(torch.is_grad_enabled())
-                return super().forward(input_ids, attention_mask)
+                logits = super().forward(input_ids, attention_mask)
+                return logits * factor if torch.is_grad_enabled() else logits
 
         model = Watched(rng).train()
         if before == "mixed":
@@ -159,8 +160,8 @@ def mode_is_restored(code, rng):
     seen = {}
     for before, model in models.items():
         own = modes(model)
-        code.evaluate(model, micro_batches(rng, model.vocabulary))
-        seen[before] = afterwards(rng, model, own)
+        loss = evaluated(code, model, micro_batches(rng, model.vocabulary))["loss"]
+        seen[before] = {"loss": loss, **afterwards(rng, model, own)}
     return seen
 
 
@@ -200,7 +201,9 @@ def mode_is_restored_after_an_exception(code, rng):
             error = str(raised)
         model.fails = False
         gradients = torch.is_grad_enabled()
-        seen[f"{before} mode before"] = {"error": error, "gradients on": gradients, **afterwards(rng, model, own)}
+        left = afterwards(rng, model, own)
+        loss = evaluated(code, model, micro_batches(rng, model.vocabulary))["loss"]
+        seen[f"{before} mode before"] = {"error": error, "gradients on": gradients, **left, "loss without the failure": loss}
     return seen
 
 

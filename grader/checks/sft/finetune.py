@@ -53,9 +53,9 @@ def only_matrices_decay(code, rng):
     """Weight decay acts on tensors with two dimensions or more, whatever their names, never on biases, gains and other vectors."""
     model = LanguageModel(rng)
     # With so small a learning rate the decay is all that shows.
-    tune(code, model, *lesson(rng, model.vocabulary, 3), lr=1e-7, weight_decay=whole(rng, 5, 9) * 1e5)
+    history = tune(code, model, *lesson(rng, model.vocabulary, 3), lr=1e-7, weight_decay=whole(rng, 5, 9) * 1e5)
     after = weights(model)
-    return {
+    return reported(history) | {
         "with decay": {name: tensor for name, tensor in after.items() if tensor.ndim > 1},
         "without decay": {name: tensor for name, tensor in after.items() if tensor.ndim == 1},
     }
