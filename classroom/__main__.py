@@ -9,6 +9,7 @@ Exit status 0: done; 1: stopped, and the same command goes on; 2: it cannot be d
 """
 
 import argparse
+import secrets
 import sys
 from pathlib import Path
 
@@ -63,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     grade = commands.add_parser("grade", help="grade a collection")
     grade.add_argument("collection", type=Path, metavar="DIR", help="what collect has made")
     grade.add_argument("--out", type=Path, required=True, help="a folder for gradebooks and pages; a stopped run goes on in it")
-    grade.add_argument("--seed", type=int, help="of the inputs (default: one that nobody has seen; it is kept in the folder)")
+    grade.add_argument(
+        "--seed", type=_seed, help="of the inputs (default: one that nobody has seen; it is kept in the folder); `new` draws another"
+    )
     grade.add_argument("--jobs", type=_jobs, metavar="N", help="submissions at a time (default: one for each core)")
     grade.add_argument("--roster", type=Path, help="the gradebook gets its rows and columns")
     grade.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="use a Dask cluster")
@@ -72,6 +75,14 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("setup", help="is the sandbox ready, and if not, what to install").set_defaults(run=_setup)
     return parser
+
+
+def _seed(text: str) -> int:
+    if text == "new":
+        return secrets.randbelow(2**31)
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no seed; take a whole number, or new")
+    return int(text)
 
 
 def _jobs(text: str) -> int:

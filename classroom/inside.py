@@ -126,7 +126,6 @@ def _work(connection: Connection, job: bytes, folder: Path) -> None:
     try:
         submission = read_files(files, problem, folder)
         cells = submission.cells
-        sys.path.insert(0, str(folder))
         look = partial(suspicion.look, problem=problem, folder=folder)
         program = worker.read_and_tell(channel, cells, problem.id, submission.notices, look)
     except SubmissionError as error:
@@ -137,6 +136,7 @@ def _work(connection: Connection, job: bytes, folder: Path) -> None:
     libraries.prepare(cells, folder)
     probes = [checks_of(problem.id)[check_id].probe for check_id in seeds]
     observe, send, broken, *probes = blindfold.out_of_reach([worker.observe, worker.send, seal(), *probes])
+    sys.path.insert(0, str(folder))  # from here on, the submission's own modules are found
     code = worker.load_and_tell(channel, program, cells)
     for probe, seed in zip(probes, seeds.values()) if code else ():
         message = observe(probe, code, cells, seed)

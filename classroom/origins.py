@@ -157,7 +157,6 @@ class Code:
         if isinstance(node, ast.Name):
             return self.named(node.id, scope)
         if node not in self._known:
-            self._known[node] = set()  # for one that is defined by itself
             self._known[node] = self._all(self._of(node, scope))
         return self._known[node]
 
@@ -168,7 +167,7 @@ class Code:
             return {f"builtins.{name}"} if name in BUILTINS else set()
         key = holder, name
         if key not in self._known:
-            self._known[key] = set()
+            self._known[key] = set()  # for a name that is bound to what it was
             values = ([value] if isinstance(value, str) else self.origins(*value) for value in holder.bound[name])
             self._known[key] = self._all(chain.from_iterable(values))
         return self._known[key]
@@ -206,22 +205,19 @@ class Code:
 
     def _of_call(self, call: ast.Call, scope: Scope) -> Iterator[str]:
         """`getattr(sys, "modules")`, `__import__("sys")`, `vars(torch)`."""
-        name = self.text(call.args[-1], scope) if call.args else None
-        for function in self.origins(call.func, scope):
-            match function:
-                case "builtins.__import__" | "importlib.import_module" | "importlib.__import__":
-                    name = self.text(call.args[0], scope) if call.args else None
-                    yield from [name] if name else []
-                case "builtins.getattr" if len(call.args) > 1:
-                    name = self.text(call.args[1], scope)
-                    yield from (f"{origin}.{name}" for origin in self.origins(call.args[0], scope) if name)
-                case "builtins.vars" if call.args:
-                    yield from (f"{origin}.__dict__" for origin in self.origins(call.args[0], scope))
-                case "builtins.globals" | "builtins.vars":
-                    yield "builtins.globals()"
-                case "sys.modules.get" if name:
+        functions = self.origins(call.func, scope)
+        names = [self.text(argument, scope) or "" for argument in call.args] if functions else []
+        for function in functions:
+            match function, *names:
+                case ("builtins.__import__" | "importlib.import_module" | "sys.modules.get"), name, *_ if name:
                     yield name
-                case _ if function.endswith(".__getattribute__") and name:
+                case "builtins.getattr", _, name, *_ if name:
+                    yield from (f"{origin}.{name}" for origin in self.origins(call.args[0], scope))
+                case "builtins.vars", _:
+                    yield from (f"{origin}.__dict__" for origin in self.origins(call.args[0], scope))
+                case "builtins.globals" | "builtins.vars",:
+                    yield "builtins.globals()"
+                case _, name if name and function.endswith(".__getattribute__"):
                     yield function.removesuffix("__getattribute__") + name
 
     def _plain(self, origin: str) -> set[str]:
@@ -271,7 +267,7 @@ class Code:
         return len(parts) > 1 and fixed and any(isinstance(part, ast.Constant) for part in parts)
 
     def _is_fixed(self, name: ast.Name, scope: Scope) -> bool:
-        return isinstance(name.ctx, ast.Store) or bool(self.named(name.id, scope)) or scope.holder(name.id) is None
+        return bool(self.named(name.id, scope)) or scope.holder(name.id) is None
 
 
 def came_from(node: ast.ImportFrom, alias: ast.alias) -> str:

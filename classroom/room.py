@@ -38,7 +38,8 @@ def grade(
     """Grade a collection into `out`: gradebooks, a page for each student, a page about the class.
 
     Args:
-        seed: None takes that of the run in `out`, or a new one that nobody has seen.
+        seed: None takes that of the run in `out`, or a new one that nobody has seen. With another one than that of the run,
+            all is graded anew.
         jobs: submissions at a time; None is one for each core.
         scheduler: address of a Dask cluster.
         unsafe: without a sandbox.
@@ -66,10 +67,8 @@ def _begin(out: Path, seed: int | None) -> int:
     try:
         if path.exists():
             kept = json.loads(path.read_text(encoding="utf-8"))["seed"]
-            if seed not in (None, kept):
-                raise GradeError(f"{out} holds a run with the seed {kept}. For another seed name another folder.")
-            return kept
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            seed = kept if seed is None else seed
+        elif out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise GradeError(f"{out} exists and is no folder of a run. Name a new folder.")
         out.mkdir(parents=True, exist_ok=True)
         seed = secrets.randbelow(2**31) if seed is None else seed

@@ -27,6 +27,7 @@ from grader.program import Program, module_of, run, select
 from grader.remarks import remarks
 from grader.submission import Cell
 
+MOST_FAILURES = 100  # that are told: the last ones, of what the stubs are made
 DEEPEST = 20  # lists and dicts in one another, in what a check returns; less than a message may have
 
 
@@ -66,9 +67,9 @@ def serve(connection, cells: list[Cell], problem_id: str, seeds: dict[str, int],
     """
     begin()
     send(connection, {"value": "started"})
-    sys.path.insert(0, folder)
     program = read_and_tell(connection, cells, problem_id)
     libraries.prepare(cells, Path(folder))
+    sys.path.insert(0, folder)
     code = load_and_tell(connection, program, cells)
     checks = checks_of(problem_id)
     for check_id, seed in seeds.items() if code else ():
@@ -98,7 +99,7 @@ def load_and_tell(connection, program: Program, cells: list[Cell]) -> "Code | No
     except KeyboardInterrupt as error:  # out of time
         send(connection, {"error": describe(error, cells)})
         return None
-    send(connection, {"value": failures})
+    send(connection, {"value": dict(list(failures.items())[-MOST_FAILURES:])})
     return code
 
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 LONGEST = [
     "test_notebooks.py", "03_lora.ipynb", "01_supervised_finetuning.ipynb", "test_grader.py", "05_hyperparameters.ipynb",
     "test_hostile.py", "test_classroom.py", "test_release.py", "test_cli.py", "02_peft.ipynb", "04_data_preparation.ipynb",
-    "08_problem_lora.ipynb", "06_problem_sft.ipynb", "test_cluster.py", "test_pair.py", "test_accidents.py",
+    "08_problem_lora.ipynb", "06_problem_sft.ipynb", "test_cluster.py", "test_pair.py", "test_accidents.py", "test_strangers.py",
+    "test_wrappings.py", "test_explain.py", "test_spreadsheet.py",
 ]  # fmt: skip
 
 needs_sandbox = pytest.mark.usefixtures("sandboxed")

@@ -183,7 +183,7 @@ def test_what_ends_with_the_sandbox_is_graded_again(room):
 
 TOKEN = b"secret"
 LINE = {"cell": "a", "line": 1, "text": "b", "function": "c"}
-ERROR = {"type": "ValueError", "message": "d", "lines": [LINE], "raised_by_learner": True}
+ERROR = {"kind": "raised", "type": "ValueError", "message": "d", "lines": [LINE], "raised_by_learner": True}
 
 
 def _heard(data: bytes) -> str:
