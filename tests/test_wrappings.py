@@ -1,4 +1,4 @@
-"""Right code is right however it is wrapped: every variant and every right solution, in eight forms."""
+"""Right code is right however it is wrapped: every variant in eight forms, and every right solution in one of them."""
 
 import ast
 
@@ -27,7 +27,8 @@ def one_check_a_stub(problem) -> list[str]:
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
 def test_right_code_is_right_in_every_wrapping(problem, wrapping):
     right, checks = reference_observations(problem, PUBLIC_SEED), one_check_a_stub(problem)
-    named = variants(problem) | solutions("right", problem)
+    place = list(WRAPPINGS).index(wrapping)
+    named = variants(problem) | dict(list(solutions("right", problem).items())[place :: len(WRAPPINGS)])
     sources = {name: "\n\n".join(cell.source for cell in one.cells) for name, one in named.items()}
     jobs = [(Submission([Cell("a.py", wrapped(source, wrapping))]), checks) for source in sources.values()]
     seen = dict(zip(sources, observe_trusted(jobs, problem, PUBLIC_SEED)))

@@ -126,8 +126,6 @@ def refusal(kind: type[Exception], action: Callable, *words: str) -> dict:
     except Exception as error:
         if not isinstance(error, kind):
             return {"raises": type(error).__name__}
-        if isinstance(error, ValueError) and isinstance(error, TypeError):
-            return {"raises": "ErrorOfTwoKinds"}
         told = str.lower(str(error))  # a plain string, whatever the learner's own kind of error gives
         return {
             "raises": kind.__name__,

@@ -2,7 +2,7 @@
 
 # on: reference
 # costs: refuses_bad_arguments refuses_targets_that_match_nothing passes_the_arguments_on
-# says: an ErrorOfTwoKinds was raised|does not name
+# says: does not name
 
 class Words(str):
     def lower(self):

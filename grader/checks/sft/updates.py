@@ -5,9 +5,12 @@ from grader.checks.sft.material import LanguageModel, TwoAnswers, drawn_batch, w
 
 
 def lesson(rng, vocabulary: int, count: int) -> tuple[list, list]:
-    """Training batches that differ in their rows and target tokens, and validation batches on other texts."""
+    """Training batches that differ in their rows and target tokens, and validation batches on other texts.
+
+    Of all five, no two of two and a single one have target tokens in the shares 2 : 2 : 1 of their batches.
+    """
     n = whole(rng, 2, 4)
-    kinds = [((2, n + 2), (0, 5)), ((1, 1),), ((3, n), (2, 2, 1, 3)), ((0, n), (3, 0)), ((4, 2), (1, n))]
+    kinds = [((2, n + 2), (0, 8)), ((1, 1),), ((3, n), (2, 2, 1, 3)), ((0, n), (3, 0)), ((4, 2), (1, n))]
     rows = (shuffled(rng, kinds) * 3)[:count]
     return [drawn_batch(rng, vocabulary, *one) for one in rows], [drawn_batch(rng, vocabulary, (1, 5), (2, n))]
 

@@ -1,7 +1,7 @@
 """The scaling is alpha, not divided by the rank.
 
-With the division by the rank, the best learning rate hardly depends on the rank. Without it, each change of the rank
-calls for a new one.
+With the division by the rank, the best learning rate of Adam hardly depends on the rank. Without it, each change of the
+rank calls for a new one.
 """
 
 

@@ -1,7 +1,7 @@
 """The hidden state of the first token is used.
 
-That is BERT's habit, whose first token is made for it. In a causal model the first token has seen nothing.
-The contract takes the mean.
+That is BERT's habit: its first token reads all others, and the head is trained on it. In a causal model the
+first token has read itself alone. The contract takes the mean.
 """
 
 
