@@ -122,10 +122,12 @@ def _export(options) -> int:
 
 
 def _lint(options) -> int:
-    from quiz import lint
+    from quiz import lint, strategies
 
     _needs_keys()
     found = lint.lint(bank.items())
+    print("What one gets by looks alone, in per cent of the points (p, before correction for how many are tried):")
+    print(strategies.table(strategies.measure(bank.items())), end="\n\n")
     print("\n".join(found) or f"{len(bank.items())} questions, and nothing to mend.")
     return int(bool(found))
 

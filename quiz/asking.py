@@ -22,8 +22,7 @@ HOW = {
     "open": "Answer in your own words, in as many lines as you like. An empty line ends your answer.",
 }
 COMPARE = "Then compare it with the key points."  # where an open question has some
-# A fraction without a unit has one meaning here.
-HOW_PER_CENT = "Type a number (%). Forms such as 57.5, 57.5 % or 23/40 are read."
+HOW_PER_CENT = "Type a number (%). Forms such as 57.5, 57.5 %, 0.575 or 23/40 are read."
 
 
 @dataclass(frozen=True)
@@ -164,16 +163,20 @@ def replies(asked: Question, result: Grade) -> list[tuple[str, str]]:
 def proof(item: Item) -> list[tuple[str, str]]:
     """Where the answer is proved, each place as a title and a link from beside the notebooks.
 
-    The place is the notebook's cell. Where no cell can prove the answer, or the notebook is not there, the sources are.
+    The place is the notebook's cell, if it shows the answer. The sources stand behind a cell that only illustrates it, and
+    alone where there is no cell or the notebook is not there.
     """
-    if link(item.cell):
-        notebook, section = claims()[item.cell]
-        return [(f"{notebook}, “{section}”", link(item.cell))]
-    return [(sources()[key].title, sources()[key].link) for key in item.sources]
+    cited = [(sources()[key].title, sources()[key].link) for key in item.sources]
+    if not link(item.cell):
+        return cited
+    notebook, section = claims()[item.cell]
+    place = (f"{notebook}, “{section}”", link(item.cell))
+    return [place] if item.proof == "shows" else [place, *cited]
 
 
 def reading(item: Item) -> str:
     """The same as one line of text."""
+    places = [f"{title} ({address})" for title, address in proof(item)]
     if link(item.cell):
-        return f"notebooks/{link(item.cell)}, “{claims()[item.cell][1]}”"
-    return "; ".join(f"{title} ({address})" for title, address in proof(item))
+        places[0] = f"notebooks/{link(item.cell)}, “{claims()[item.cell][1]}”"
+    return "; ".join(places)

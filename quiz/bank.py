@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, computed_field, field_validator, model_validator
 
 from quiz import keyless, packed
-from quiz.register import BANK, Broken, errata, has_keys, read, sources
+from quiz.register import BANK, Broken, Proved, errata, has_keys, read, sources
 
 TOPICS = {
     "sft": "Supervised fine-tuning",
@@ -100,7 +100,7 @@ class WrongNumber(Slip):
         return _computed(self.formula, self.arguments)
 
 
-class Base(Strict):
+class Base(Proved):
     """What every item has. See bank/README.md for each field."""
 
     id: str
@@ -111,7 +111,6 @@ class Base(Strict):
     explanation: str
     errata: tuple[str, ...] = ()
     sources: tuple[str, ...] = Field(min_length=1)
-    cell: str = ""
     about: Literal["interview", "article"] = "interview"
 
     @property

@@ -88,6 +88,19 @@ def operations_share(rank: float, width: float) -> float:
 
 
 @formula
+def checkpointed_share(rank: float, width: float) -> float:
+    """The same if both repeat each block in the backward pass: (3 N² + 8 N r) / 4 N²."""
+    return 3 / 4 + 2 * rank / width
+
+
+@formula
+def sharded_gigabytes(frozen: float, trained: float, devices: float, stage: float) -> float:
+    """Model states on one of so many devices: ZeRO-1 shards Adam's 12 bytes, ZeRO-2 the gradients too, ZeRO-3 all (ZeRO, section 5)."""
+    parts = [2 * (frozen + trained), 2 * trained, 12 * trained]  # weights, gradients, Adam
+    return sum(part / (devices if stage >= 3 - i else 1) for i, part in enumerate(parts)) / 1e9
+
+
+@formula
 def many_models_gigabytes(base: float, adapters: float, adapter: float) -> float:
     return base + adapters * adapter
 
@@ -139,6 +152,18 @@ def lora_size_ratio(old_rank: float, new_rank: float, power: float) -> float:
 
 
 @formula
+def rate_at_another_alpha(rate: float, old: float, new: float) -> float:
+    """LoRA under Adam with one rate for A and B: the same run at another α, A's initial values scaled by the same root."""
+    return rate * math.sqrt(old / new)
+
+
+@formula
+def sgd_step_ratio(old_rank: float, new_rank: float, power: float) -> float:
+    """How the first SGD step from B = 0 changes the weight, with the scale α / r^power, when the rank does: as scale² · r."""
+    return (old_rank / new_rank) ** (2 * power - 1)
+
+
+@formula
 def logits_gigabytes(batch: float, tokens: float, vocabulary: float, size: float) -> float:
     return batch * tokens * vocabulary * size / 1e9
 
@@ -164,3 +189,32 @@ def leaked_accuracy(honest: float, leaked: float) -> float:
 def weighted_mean(loss_a: float, count_a: float, loss_b: float, count_b: float) -> float:
     """Mean loss over the samples of two groups of batches."""
     return (loss_a * count_a + loss_b * count_b) / (count_a + count_b)
+
+
+@formula
+def paired_standard_error(only_new: float, only_old: float, questions: float) -> float:
+    """Of the difference of two models on the same questions, in points. Questions that both or neither have right count zero."""
+    mean = (only_new - only_old) / questions
+    return 100 * math.sqrt(((only_new + only_old) / questions - mean**2) / questions)
+
+
+@formula
+def unpaired_standard_error(new: float, old: float, questions: float) -> float:
+    """Of the difference of two shares on two independent samples of so many questions each, in points."""
+    return 100 * math.sqrt((new * (1 - new) + old * (1 - old)) / questions)
+
+
+@formula
+def kept_share(hard: float, easy: float, samples: float) -> float:
+    """Of as many hard as easy questions, the share of the hard ones, in per cent, among those that a sampler solves in so many trials.
+
+    With one trial it is also their share of all right samples, however many are drawn of each question.
+    """
+    solved_hard, solved_easy = (1 - (1 - chance) ** samples for chance in (hard, easy))
+    return 100 * solved_hard / (solved_hard + solved_easy)
+
+
+@formula
+def block_share(a: float, b: float, c: float, d: float) -> float:
+    """Four packed examples: attention scores within the examples, in per cent of those of the whole row."""
+    return 100 * (a**2 + b**2 + c**2 + d**2) / (a + b + c + d) ** 2

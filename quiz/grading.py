@@ -4,8 +4,8 @@ An answer is plain data, by kind:
 
     single     the index of an option
     multiple   a set or list of indices of options
-    numeric    a number in the item's unit, or a text such as "14.1 GB", "57.5 %", "2/3" or "18.9 million"
-    prints     the text
+    numeric    a number in the item's unit, or a text such as "14.1 GB", "57.5 %", "2/3" or "18.9 million"; a share in any form
+    prints     the text; blanks beside commas and brackets do not count
     ordering   the indices of the steps, in the learner's order
     matching   for each left side the index of the right side
     open       a set or list of indices of the key points that the learner's own answer held
@@ -122,12 +122,15 @@ def _multiple(item, answer) -> Grade:
 
 
 def _numeric(item, answer) -> Grade:
-    value = number(answer, item.unit)
-    for slip in item.slips:
-        if _close(value, slip.value, item.tolerance):
-            return Grade(0.0, (slip.reply,), key_of(item))
-    if _close(value, item.value, item.tolerance):
-        return Grade(1.0, (), key_of(item))
+    readings = _readings(answer, item.unit)
+    for value, understood in readings:
+        said = (understood,) if understood else ()
+        for slip in item.slips:
+            if _close(value, slip.value, item.tolerance):
+                return Grade(0.0, (slip.reply, *said), key_of(item))
+        if _close(value, item.value, item.tolerance):
+            return Grade(1.0, said, key_of(item))
+    value, _ = readings[0]
     read = f"The unit is {item.unit}; your answer was read as {readable(value)}."
     for power, name in _FACTORS:
         if _close(value, item.value * power, item.tolerance):
@@ -138,11 +141,13 @@ def _numeric(item, answer) -> Grade:
 def _prints(item, answer) -> Grade:
     if not isinstance(answer, str) or not answer.strip():
         raise BadAnswer("type what the code prints")
-    said = _squeezed(answer)
+    said, output = _printed(answer), _printed(item.output)
     for slip in item.slips:
-        if said == _squeezed(slip.text):
+        if said == _printed(slip.text):
             return Grade(0.0, (slip.reply,), key_of(item))
-    return Grade(float(said == _squeezed(item.output)), (), key_of(item))
+    if said != output and _values(said) == _values(output):
+        return Grade(0.0, (f"The values are right, their form is not: Python prints {item.output}.",), key_of(item))
+    return Grade(float(said == output), (), key_of(item))
 
 
 def _ordering(item, answer) -> Grade:
@@ -225,6 +230,25 @@ def number(answer, unit: str) -> float:
     return value
 
 
+def _readings(answer, unit: str) -> list[tuple[float, str]]:
+    """What a number can mean, the likeliest first, each with a sentence if it was not typed in the item's unit.
+
+    Only a share can mean two things: 0.575 without a sign is 0.575 % or the share 0.575, and 57.5 is 57.5 or 57.5 %.
+    """
+    value = number(answer, unit)
+    if unit != "%" and not unit.startswith("share"):
+        return [(value, "")]
+    text, sign = str(answer), " %" if unit == "%" else ""
+    in_unit = "/" not in text and (unit == "%" or not re.search(r"%|per ?cent", text, re.I))
+    readings = [(value, "" if in_unit else f"Your answer was read as {readable(value)}{sign}.")]
+    bare = re.fullmatch(rf"[~≈=\s]*{_NUMBER}\s*", text)
+    if bare and unit == "%" and 0 < value <= 1:
+        readings.append((100 * value, f"Your answer was read as the share {readable(value)}, which is {readable(100 * value)} %."))
+    if bare and unit != "%" and 1 < value <= 100:
+        readings.append((value / 100, f"Your answer was read as {readable(value)} %, which is {readable(value / 100)}."))
+    return readings
+
+
 def _multiple_of(suffix: str, unit: str) -> float:
     """What the words behind a number multiply it by, to be in the unit of the item."""
     own = unit.lower()
@@ -257,6 +281,16 @@ def _close(value: float, target: float, tolerance: float) -> bool:
 def _squeezed(text: str) -> str:
     """Blanks squeezed; typographic minus and quotes made plain."""
     return " ".join(text.replace("−", "-").replace("–", "-").replace("‘", "'").replace("’", "'").split())
+
+
+def _printed(text: str) -> str:
+    """What was printed, without blanks beside commas and brackets, which nobody types as Python does."""
+    return re.sub(r"\s*([,()\[\]{}])\s*", r"\1", _squeezed(text))
+
+
+def _values(printed: str) -> str:
+    """The same with each number as a float: 40 and 40.0 have one value."""
+    return re.sub(_NUMBER, lambda number: repr(float(number[0])), printed)
 
 
 def _list(answer) -> list:

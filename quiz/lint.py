@@ -9,6 +9,7 @@ import re
 from difflib import SequenceMatcher
 from itertools import combinations
 
+from quiz import strategies
 from quiz.bank import Item
 
 OF_THE_ABOVE = re.compile(r"\b(all|none|both|neither) of (the above|these|them)\b|\ball the above\b", re.I)
@@ -26,7 +27,7 @@ def lint(items: list[Item]) -> list[str]:
     found = []
     for item in items:
         found += [f"{item.topic}.toml, [{item.id}]: {words}" for rule in RULES for words in rule(item)]
-    return found + _alike(items) + _position(items) + _length(items)
+    return found + _alike(items) + _position(items) + _length(items) + _looks(items)
 
 
 # --- one item -----------------------------------------------------------------------------------
@@ -148,6 +149,15 @@ def _length(items: list[Item]) -> list[str]:
         if count > limit:
             found.append(f"the key is the {name} option in {count} of {len(_singles(items))} items; chance gives {expected:.0f}")
     return found
+
+
+def _looks(items: list[Item]) -> list[str]:
+    """No strategy of a test-taker who knows nothing is above chance, on the whole bank or on a topic."""
+    return [
+        f"{one.group}: by “{one.strategy}” alone one gets {one.share:.0%}, by chance {one.chance:.0%} (p {one.p:.1g}); "
+        f"reword some of: {', '.join(one.items)}"
+        for one in strategies.above_chance(strategies.measure(items))
+    ]
 
 
 def _chance(items: list) -> tuple[float, float]:

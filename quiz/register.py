@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from quiz import packed
 
@@ -43,10 +43,33 @@ class Source(BaseModel):
         return f"https://arxiv.org/abs/{self.arxiv}" if self.arxiv else self.url
 
 
-class Erratum(BaseModel):
-    """One statement of the article, in paraphrase, and what is true. The fields are explained in errata.toml."""
+class Proved(BaseModel):
+    """What has a proof: a cell of a notebook that shows it, a cell that shows a part or an example of it, or sources alone.
+
+    Without the field `proof`, a cell that is named shows it. Where there is no cell, the sources carry it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cell: str = ""
+    proof: Literal["shows", "illustrates", "source"]
+
+    @model_validator(mode="before")
+    @classmethod
+    def says_how_it_is_proved(cls, fields):
+        if not isinstance(fields, dict):
+            return fields
+        return {"proof": "shows" if fields.get("cell") else "source"} | fields
+
+    @model_validator(mode="after")
+    def has_the_cell_it_speaks_of(self):
+        if (self.proof == "source") == bool(self.cell):
+            raise ValueError(f"proof is {self.proof!r}, and there is {'a' if self.cell else 'no'} cell")
+        return self
+
+
+class Erratum(Proved):
+    """One statement of the article, in paraphrase, and what is true. The fields are explained in errata.toml."""
 
     topic: Literal[
         "frame", "sft", "peft", "lora", "data", "hyperparameters", "script-6", "script-7", "script-8"
@@ -55,7 +78,6 @@ class Erratum(BaseModel):
     verdict: Literal["wrong", "misleading", "outdated", "missing", "right"]
     correction: str
     sources: tuple[str, ...]
-    cell: str = ""
 
 
 @cache
@@ -193,7 +215,7 @@ def errata_table(*topics: str) -> Table:
             if link(erratum.cell):
                 shown = f"{claims()[erratum.cell][0][:2]} {shown}"  # the number of the notebook
                 links[shown] = link(erratum.cell)
-                shown = f"[{shown}]"
+                shown = f"[{shown}]" + (" (illustrates it)" if erratum.proof == "illustrates" else "")
             cited = " ".join(f"[{key}]" for key in erratum.sources)
             rows.append([name, erratum.claim, erratum.verdict, erratum.correction, shown, cited])
     headings = ["id", "the article says", "verdict", "what is true", "cell that shows it", "sources"]

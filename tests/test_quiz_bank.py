@@ -74,6 +74,7 @@ def test_code_prints_its_key(item):
         ("hit_chance", {"trials": 60, "best": 0.05}, 95.393),
         ("halving_cost", {"configurations": 27, "eta": 3}, 108),
         ("uniform_loss", {"choices": 50_265}, 10.825),
+        ("rate_at_another_alpha", {"rate": 2e-4, "old": 16, "new": 64}, 1e-4),
     ],
 )
 def test_a_formula_gives_the_known_number(name, arguments, value):

@@ -5,7 +5,7 @@ import pytest
 import quiz
 from quiz import asking, bank
 from quiz.grading import BadAnswer, grade, number, right_answer
-from quiz.register import sources
+from quiz.register import link, sources
 
 
 def of(kind: str, least: int = 3):
@@ -106,14 +106,46 @@ def test_a_share_is_understood_with_and_without_per_cent(text, unit, value):
     assert number(text, unit) == pytest.approx(value, rel=1e-3)
 
 
-def test_the_fraction_that_a_learner_types_is_right_and_a_bare_share_is_told_the_unit():
-    item = quiz.item("code-biases")
-    assert grade(item, "102144/124647170").right and grade(item, "0.082 %").right
-    assert grade(item, "0.00082").replies == (
-        "The digits are right; the answer is off by a factor of 100. The unit is %; your answer was read as 0.00082.",
-    )
-    assert grade(item, "5").replies == ("The unit is %; your answer was read as 5.",)
-    assert "2/3" not in asking.question(item).how and "23/40" in asking.question(item).how
+@pytest.mark.parametrize(
+    "name, text, score, understood",
+    [  # the key of code-biases is 0.082 %, that of peft-operations about 0.674
+        ("code-biases", "0.082", 1, ()), ("code-biases", "0.082 %", 1, ()),
+        ("code-biases", "102144/124647170", 1, ("Your answer was read as 0.08195 %.",)),
+        ("code-biases", "0.00082", 1, ("Your answer was read as the share 0.00082, which is 0.082 %.",)),
+        ("code-biases", "5", 0, ("The unit is %; your answer was read as 5.",)),
+        ("code-biases", "0.00082 %", 0, ("The digits are right; the answer is off by a factor of 100. "
+                                         "The unit is %; your answer was read as 0.00082.",)),
+        ("peft-operations", "0.674", 1, ()),
+        ("peft-operations", "67.4 %", 1, ("Your answer was read as 0.674.",)),
+        ("peft-operations", "67.4", 1, ("Your answer was read as 67.4 %, which is 0.674.",)),
+        ("peft-operations", "67.4/100", 1, ("Your answer was read as 0.674.",)),
+    ],
+)  # fmt: skip
+def test_a_share_is_graded_in_any_form_and_the_reply_says_what_was_understood(name, text, score, understood):
+    result = grade(quiz.item(name), text)
+    assert result.score == score and result.replies == understood
+
+
+def test_how_to_type_a_share_names_no_key():
+    how = asking.question(quiz.item("code-biases")).how
+    assert "2/3" not in how and "23/40" in how
+
+
+@pytest.mark.parametrize("name", [item.id for item in bank.items() if item.kind == "prints"])
+def test_blanks_beside_commas_and_brackets_do_not_count(name):
+    item = quiz.item(name)
+    spaced = item.output.replace(",", " , ").replace("[", "[ ").replace(")", " )")
+    for text in (item.output.replace(", ", ","), spaced, f"  {item.output}  "):
+        assert grade(item, text).right
+    for slip in item.slips:
+        assert grade(item, slip.text.replace(", ", ",")).replies == (slip.reply,)
+
+
+def test_a_right_value_in_another_form_is_told_so():
+    assert grade(quiz.item("code-data"), "40").replies == ("The values are right, their form is not: Python prints 40.0.",)
+    assert grade(quiz.item("code-data"), "40").score == 0
+    assert grade(quiz.item("hp-first-step"), "[-1e-2,-.01]").replies[0].endswith("Python prints [-0.01, -0.01].")
+    assert grade(quiz.item("code-data"), "41").replies == ()
 
 
 @pytest.mark.parametrize(
@@ -180,6 +212,13 @@ def test_what_to_read_is_a_cell_of_a_notebook_or_else_the_sources():
     cited = next(item for item in bank.items() if not item.cell)
     assert [link for _, link in asking.proof(cited)] == [sources()[key].link for key in cited.sources]
     assert all(f"{title} ({link})" in asking.reading(cited) for title, link in asking.proof(cited))
+
+
+def test_a_cell_that_only_illustrates_the_key_stands_before_the_sources():
+    item = next(item for item in bank.items() if item.proof == "illustrates" and link(item.cell))
+    places = [address for _, address in asking.proof(item)]
+    assert places == [link(item.cell), *(sources()[key].link for key in item.sources)]
+    assert asking.reading(item).startswith(f"notebooks/{link(item.cell)}, “") and sources()[item.sources[0]].link in asking.reading(item)
 
 
 def test_where_the_notebook_is_not_there_the_sources_are_named():

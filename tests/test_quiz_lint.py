@@ -1,8 +1,11 @@
 """The craft of questions: each rule finds what it is for, and the bank is without fault."""
 
+import re
+
 import pytest
 
-from quiz import bank
+from quiz import bank, strategies
+from quiz.__main__ import main
 from quiz.lint import lint
 
 TRUE = {"text": "the update", "right": True}
@@ -93,3 +96,68 @@ def test_the_key_does_not_stand_in_one_place(monkeypatch):
     first = [item.model_copy(update={"options": tuple(sorted(item.options, key=lambda o: not o.right))}) for item in items]
     assert any("place 1 in 40 of 40" in words for words in lint(first))
     assert not any("stands in place" in words for words in lint(items))
+
+
+# --- what looks alone give ------------------------------------------------------------------------
+
+
+def look(key: str, *others: str, count: int = 12):
+    """Items that differ in the stem alone, with this key."""
+    options = ({"text": key, "right": True}, *map(wrong, others))
+    return [single(f"Stem number {n} asks about what, please?", options, name=str(n)) for n in range(count)]
+
+
+def several(right: int, count: int = 12):
+    options = [{"text": f"true {n}", "right": True} for n in range(right)] + [wrong(f"false {n}") for n in range(6 - right)]
+    fields = {"topic": "lora", "kind": "multiple", "level": "expert", "options": options, "explanation": "So.", "sources": ["lora"]}
+    return [bank._item.validate_python({"id": str(n), "stem": f"Which hold in case {n}?"} | fields) for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    "strategy, items",
+    [
+        ("longest", look("the update of it", "the weight", "the state")),
+        ("shortest", look("it", "the weight", "the state")),
+        ("most technical", look("one of α / r", "one of its rows", "one of its columns")),
+        ("most hedged", look("it usually is so", "it surely is so", "it was seen so")),
+        ("no absolute", look("a part of them", "all of the parts", "only the others")),
+        ("no “no”", look("a part of it", "no part of it", "nothing of it")),
+        ("all in turn", look("α for a row", "α for every row", "a long text of another kind")),
+        ("3 of several", several(3)), ("2 of several", several(2)), ("4 of several", several(4)),
+    ],
+)  # fmt: skip
+def test_a_key_that_its_looks_give_away_is_found_by_the_strategy(strategy, items):
+    found = strategies.above_chance(strategies.measure(items))
+    assert {one.group for one in found if one.strategy == strategy} == {strategies.WHOLE, "lora"}
+    assert any(f"by “{strategy}” alone" in words for words in lint(items))
+
+
+@pytest.mark.parametrize("strategy", strategies.SINGLE)
+def test_options_that_look_alike_give_a_strategy_what_chance_gives(strategy):
+    [one] = [
+        one for one in strategies.measure(look("this row", "that row", "both row"))
+        if (one.group, one.strategy) == (strategies.WHOLE, strategy)
+    ]  # fmt: skip
+    assert (one.share, one.p) == (pytest.approx(one.chance), pytest.approx(1.0))
+
+
+def test_p_is_the_share_of_all_keys_that_give_as_much():
+    """Three items of three options, of which the longest is right in two: 7 of the 27 keys give two or three."""
+    items = look("the update of it", "the weight", "the state", count=2) + look("it", "the weight", "the weights", count=1)
+    [one] = [one for one in strategies.measure(items) if (one.group, one.strategy) == (strategies.WHOLE, "longest")]
+    assert one.share == pytest.approx(2 / 3) and one.chance == pytest.approx(1 / 3) and one.p == pytest.approx(7 / 27)
+
+
+def test_a_strategy_counts_as_one_of_many_that_were_tried():
+    def tried(*ps):
+        return [strategies.Measured("lora", str(p), (), 1.0, 0.3, p) for p in ps]
+
+    assert strategies.above_chance(tried(0.04)) and not strategies.above_chance(tried(0.04, 0.5))
+    assert [one.p for one in strategies.above_chance(tried(0.5, 0.02, 0.001))] == [0.001, 0.02]
+
+
+def test_the_lint_prints_its_figures(capsys):
+    main(["lint"])
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in (strategies.WHOLE, *bank.TOPICS, *strategies.SINGLE))
+    assert re.search(r"^whole bank +\d+% +\d+% \(\d\.\d{3}\)", printed, re.M)

@@ -8,7 +8,7 @@ import jupytext
 import pytest
 
 from grader.problems import ROOT
-from quiz import register
+from quiz import bank, register
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.md"))
 # The topics whose errata a notebook draws as a table.
@@ -38,6 +38,41 @@ def test_every_cell_that_is_named_exists_in_one_notebook():
     known = Counter(claim for path in NOTEBOOKS for claim in claims(path))
     assert set(known.values()) == {1}
     assert {erratum.cell for erratum in register.errata().values() if erratum.cell} <= set(known)
+
+
+def test_a_cell_that_shows_something_asserts_it():
+    """Of every item and erratum that says of its cell that it shows the key."""
+    sources = {
+        tag: cell.source for path in NOTEBOOKS for cell in jupytext.read(path).cells for tag in cell.metadata.get("tags", [])
+    }
+    proved = [*bank.items(), *register.errata().values()]
+    shown = {one.cell for one in proved if one.proof == "shows"}
+    assert shown and all(re.search(r"^ *assert ", sources[cell], re.M) for cell in shown)
+    assert {one.proof for one in proved} == {"shows", "illustrates", "source"}
+    assert all((one.proof == "source") == (not one.cell) for one in proved)
+
+
+@pytest.mark.parametrize(
+    "fields, words",
+    [
+        ('proof = "shows"', "proof is 'shows', and there is no cell"),
+        ('proof = "illustrates"', "there is no cell"),
+        ('proof = "source"\ncell = "claim:lora.x"', "proof is 'source', and there is a cell"),
+        ('proof = "proves"', "proof: Input should be 'shows', 'illustrates' or 'source'"),
+    ],
+)
+def test_a_proof_without_its_cell_is_refused(tmp_path, fields, words):
+    text = '[A]\ntopic = "sft"\nclaim = "x"\nverdict = "wrong"\ncorrection = ""\nsources = []\n'
+    (tmp_path / "errata.toml").write_text(text + fields)
+    with pytest.raises(register.Broken, match=words):
+        register.read("errata.toml", register.Erratum.model_validate, tmp_path)
+
+
+def test_a_cell_shows_what_names_it_and_nothing_else_comes_from_sources_alone(tmp_path):
+    text = '[A]\ntopic = "sft"\nclaim = "x"\nverdict = "wrong"\ncorrection = ""\nsources = []\n'
+    for more, proof in (('cell = "claim:lora.x"', "shows"), ("", "source")):
+        (tmp_path / "errata.toml").write_text(text + more)
+        assert register.read("errata.toml", register.Erratum.model_validate, tmp_path)["A"].proof == proof
 
 
 def test_a_claim_has_its_place_and_its_address():
@@ -121,3 +156,11 @@ def test_a_table_is_safe_html_and_readable_text():
     assert "&lt;i&gt;" in table._repr_html_() and "<code>x</code>" in table._repr_html_()
     assert '<a href="https://arxiv.org/abs/2106.09685">lora</a>' in table._repr_html_()
     assert repr(table) == "a: <i>\nb: `x` [lora]"
+
+
+def test_the_readme_tells_how_many_answers_a_cell_shows():
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    for told, all_of_them in (("questions", bank.items()), ("statements on the article", register.errata().values())):
+        count = Counter(one.proof for one in all_of_them)
+        shares = f"{count['shows']}, {count['illustrates']} and {count['source']} of the {count.total()} {told}"
+        assert shares in text, shares
