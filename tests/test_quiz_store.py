@@ -124,8 +124,8 @@ class Screen(terminal.Terminal):
     def say(self, *words, **looks): pass
     def code(self, text): pass
     def ask(self, prompt):
-        count = chance.randrange(1, 7)
-        letters = " ".join(chance.sample("abcdef"[:count], count))
+        count = chance.randrange(1, 9)
+        letters = " ".join(chance.sample("abcdefgh"[:count], count))
         return chance.choice([letters] * 40 + ["0.5", "7 GB", "", "nonsense", "0"] * 4 + ["quit"])
 
 class Kept(store.Store):
