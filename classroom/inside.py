@@ -16,7 +16,6 @@ from functools import partial
 from multiprocessing.connection import Connection
 from operator import is_
 from pathlib import Path
-from types import FunctionType
 
 import jupytext  # noqa: F401  Markdown notebooks are read with it, and its import is slow
 import torch
@@ -48,7 +47,10 @@ class Channel:
 
 
 def seal() -> Callable[[], str | None]:
-    """A function that gives the name of the first thing, on which the observations rest, that is no longer what it was now."""
+    """A function that gives the name of the first thing, on which the observations rest, that is no longer what it was now.
+
+    What these things are made of, `classroom.blindfold` keeps from changes.
+    """
     own = [module for name, module in sys.modules.items() if name.partition(".")[0] in ("grader", "classroom")]
     own += {value for owner in own for value in vars(owner).values() if _is_our_class(value)}
     theirs = [builtins, torch, nn, nn.functional, nn.init, torch.linalg, torch.optim, torch.autograd, json]
@@ -56,8 +58,6 @@ def seal() -> Callable[[], str | None]:
     owners = own + theirs + classes
     only = len(own)  # of the first ones: nothing may come to these
     saved = [dict(vars(owner)) for owner in owners]
-    functions = [f for owner in own for f in vars(owner).values() if isinstance(f, FunctionType)]
-    parts = [_parts(function) for function in functions]
 
     def broken() -> str | None:
         for place, (owner, before) in enumerate(zip(owners, saved)):
@@ -72,9 +72,6 @@ def seal() -> Callable[[], str | None]:
                 if place < only and name not in before and callable(value):  # it may hide a builtin function
                     return f"{owner.__name__}.{name}"
             saved[place] = now  # what is loaded late, and variables, may change
-        for function, before in zip(functions, parts):
-            if not all(map(is_, _parts(function), before)):
-                return f"{function.__module__}.{function.__name__}"
         return None
 
     return broken
@@ -83,11 +80,6 @@ def seal() -> Callable[[], str | None]:
 def _is_our_class(value) -> bool:
     ours = isinstance(value, type) and value.__module__.partition(".")[0] in ("grader", "classroom")
     return ours and not issubclass(value, torch.optim.Optimizer)  # torch itself wraps the `step` of these
-
-
-def _parts(function: FunctionType) -> tuple:
-    """What a function is made of and can be changed in place."""
-    return function.__code__, function.__defaults__, function.__kwdefaults__
 
 
 def warm_up() -> None:

@@ -59,10 +59,7 @@ def mistake_observations(
         check_ids: only the mistakes that show in one of these checks; None means all mistakes.
     """
     right, known = reference_observations(problem, seed), _observed_mistakes(problem, seed)
-    touched = {
-        mistake.id: [check_id for check_id, seen in right.items() if _changed_names(mistake, problem) & set(seen.asked)]
-        for mistake in known_mistakes(problem).values()
-    }
+    touched = _touched_checks(problem, seed)
     wanted = [mistake for mistake, checks in touched.items() if check_ids is None or set(check_ids) & set(checks)]
     if not known.keys() >= set(wanted):
         name = f"{problem.id}-mistakes"
@@ -81,6 +78,16 @@ def wrong_checks(mistake: str, problem: Problem, seed: int) -> frozenset[str]:
     """The checks that see a known mistake, one that was observed, otherwise than the reference."""
     right, observed = reference_observations(problem, seed), _observed_mistakes(problem, seed)[mistake]
     return frozenset(check for check, seen in observed.items() if not same(seen, right[check]))
+
+
+@cache
+def _touched_checks(problem: Problem, seed: int) -> dict[str, list[str]]:
+    """By mistake, the checks that use what it changes."""
+    asked = {check_id: set(seen.asked) for check_id, seen in reference_observations(problem, seed).items()}
+    return {
+        mistake.id: [check_id for check_id, names in asked.items() if _changed_names(mistake, problem) & names]
+        for mistake in known_mistakes(problem).values()
+    }
 
 
 @cache
@@ -104,7 +111,6 @@ def _observations(data: bytes) -> dict[str, dict[str, Observation]]:
     return {name: {check: observation(one) for check, one in checks.items()} for name, checks in wire.loads(data).items()}
 
 
-@cache
 def _changed_names(mistake: Mistake, problem: Problem) -> set[str]:
     """What a mistake defines anew, and what in the reference uses that, directly or not."""
     changed = {name for statement in parse(mistake.source).body for name in binds(statement)}

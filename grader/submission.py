@@ -7,6 +7,7 @@ import json
 import re
 import tokenize
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from desk import pair
@@ -222,8 +223,12 @@ def _defines_something(source: str) -> bool:
 # --- parsing -------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=64)  # a cell is looked at from many sides
 def parse(source: str) -> ast.Module:
-    """Parse a cell. Magics and shell lines are left out if it does not parse with them. SyntaxError if that fails, too."""
+    """Parse a cell. Magics and shell lines are left out if it does not parse with them. SyntaxError if that fails, too.
+
+    The tree is shared: nobody changes it.
+    """
     try:
         return _parse(source)
     except SyntaxError:

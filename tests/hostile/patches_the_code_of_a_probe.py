@@ -2,7 +2,7 @@
 
 # on: blank
 # costs: everything
-# says: replaced `grader.checks
+# says: may not change functions of the grader
 
 import sys
 

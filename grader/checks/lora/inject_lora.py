@@ -6,7 +6,7 @@ import torch
 
 from grader.checks import Unusable, check, rand, refusal, set_parameter, some, tried, whole
 from grader.checks.lora.material import about, answer, sizes, trainable_names
-from grader.checks.lora.network import fill_all, injected, lora_layers, network, output, token_ids
+from grader.checks.lora.network import fill_all, injected, lora_layers, network, output, same_network, token_ids
 
 
 def gradients(tensors: dict[str, torch.Tensor]) -> dict:
@@ -197,16 +197,16 @@ def earlier_factors_stay_trainable(code, rng):
 )
 def refuses_targets_that_match_nothing(code, rng):
     """If no linear layer matches, a ValueError names the linear layers that exist. A string of targets is a TypeError."""
-    (model, plan), size = network(rng), sizes(rng)
-    _, _, container, _ = model.names
+    (make, plan), size = same_network(rng), sizes(rng)
+    _, _, container, _ = make().names
     target = some(rng, 1, plan.targets)[0]
     inside = some(rng, 1, [name for name in plan.where if "." in name])[0]
 
     def inject(targets, again=False):
-        copied = copy.deepcopy(model)
+        model = make()
         if again:
-            code.inject_lora(copied, plan.targets, *size.pair)
-        return code.inject_lora(copied, targets, *size.pair)
+            code.inject_lora(model, plan.targets, *size.pair)
+        return code.inject_lora(model, targets, *size.pair)
 
     def refused(targets, again=False):
         return lambda: refusal(ValueError, lambda: inject(targets, again), *plan.others)

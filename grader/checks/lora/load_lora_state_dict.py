@@ -1,12 +1,10 @@
 """The checks of `load_lora_state_dict`."""
 
-import copy
-
 import torch
 
 from grader.checks import check, rand, refusal, some, tried, whole
 from grader.checks.lora.material import sizes, trainable_names
-from grader.checks.lora.network import factors_of, fill_all, injected, network, output, token_ids
+from grader.checks.lora.network import factors_of, fill_all, injected, output, same_network, token_ids
 
 
 @check(
@@ -42,11 +40,10 @@ def _loads(code, rng, **spoiled) -> dict:
         spoiled: by what is wrong, a function of the state and a name in it. It returns the bad state, and the name that is
             wrong in it.
     """
-    plain, plan = network(rng)
-    size = sizes(rng)
+    (make, plan), size = same_network(rng), sizes(rng)
 
     def load(spoil) -> dict:
-        model = copy.deepcopy(plain)
+        model = make()
         code.inject_lora(model, plan.targets, *size.pair)
         fill_all(code, model, rng)
         state = {name: 0.3 * rand(rng, *factor.shape) for name, factor in factors_of(model).items()}

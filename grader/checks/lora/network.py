@@ -5,6 +5,7 @@ that contain a target's name; a container, and a convolution or a norm, that bea
 bias; a layer called `base` that no LoRALinear holds, and a norm with "lora" in its name.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -150,6 +151,19 @@ def network(rng) -> tuple["Network", Plan]:
     where = [name for name in linears if last_part(name) in (one, two)]
     others = sorted({last_part(name) for name in linears if not last_part(name).isdigit()} - {one, two})
     return model, Plan(shuffled(rng, [one, two]), one, where, others)
+
+
+def same_network(rng) -> tuple[Callable[[], "Network"], Plan]:
+    """A function that gives the same new network at each call, and its plan. To copy one takes five times as long."""
+    state = rng.get_state()
+    _, plan = network(rng)
+
+    def make() -> Network:
+        generator = torch.Generator()
+        generator.set_state(state)
+        return network(generator)[0]
+
+    return make, plan
 
 
 class Network(nn.Module):
