@@ -23,8 +23,19 @@ from hashlib import sha256
 from pathlib import Path
 
 from classroom.archives import Budget, File, Refused, file_on_disk, folder, printable, shown, why_not, zipped
+from classroom.claims import (
+    TOPICS,
+    Claim,
+    by_content,
+    by_name,
+    claim_of,
+    is_answers,
+    module_name,
+    unwrapped,
+    without_course,
+)
 from classroom.roster import Person, Roster, plain_letters, spellings
-from grader.problems import PROBLEMS, ROOT
+from grader.problems import PROBLEMS
 from quiz.hand_in import FILE as ANSWERS
 
 FORMAT = 1
@@ -209,133 +220,6 @@ def _labels(archives: list[Path]) -> list[str]:
     return [shown(path.name if counts[path.name] == 1 else f"{path.parent.name}/{path.name}") for path in full]
 
 
-# --- whose a file is ----------------------------------------------------------------------------
-
-# `Full Name_1234567_assignsubmission_file_` as a folder, or with the file's name behind it.
-_MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>[0-9]+)_assignsubmission_(?P<kind>[a-z]+)_(?P<rest>.*)")
-# `mullerjorg_LATE_12345_67890_lora-1.ipynb`; `anon_xyz` instead of name and id; `_text.html` for a text or a link.
-_CANVAS = re.compile(
-    r"(?:(?P<anon_late>LATE_)?(?P<anon>anon_[A-Za-z0-9]+)|(?P<name>\w+?)_(?P<late>LATE_)?(?P<id>[0-9]+))_"
-    r"(?:(?P<attachment>[0-9]+)_(?P<rest>.+)|(?P<typed>(?:text|link)\.html))"
-)
-_STEMS = {
-    problem.id: re.compile(problem.notebook.replace("_", r"[_\s-]"), re.IGNORECASE) for problem in PROBLEMS.values()
-}
-_WORDS = {id: re.compile(rf"(?<![a-z]){id}(?![a-z])", re.IGNORECASE) for id in PROBLEMS}
-_ANSWERS = re.compile(r"quiz[_\s-]answers", re.IGNORECASE)
-_NAMES = (*_STEMS.values(), _ANSWERS)  # of files, which are not the student's
-# What a browser or a platform puts behind a name. Other numbers may be the student's.
-_COUNTER = r"(?:-[0-9]{1,2}(?![0-9])|\s*\([0-9]+\)|[-_ ]+copy)*"
-_COPY = re.compile(r"(?:\s*\([0-9]+\)|[-_ ]+copy)+$", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class _Claim:
-    """What the path of a file says.
-
-    own: the path as the student named it.
-    attachment: Canvas's number of the upload, else 0. A later upload has a higher one.
-    typed: whether the student typed a text on the platform instead of uploading a file.
-    """
-
-    platform: str
-    name: str
-    id: str
-    own: tuple[str, ...]
-    late: bool = False
-    attachment: int = 0
-    typed: bool = False
-
-
-def _claim(path: tuple[str, ...], alone: str) -> _Claim | None:
-    """Whose file it is. `alone` is the name for files that tell none; None if that is "", too."""
-    for index, part in enumerate(path):
-        if found := _MOODLE.fullmatch(part):
-            own = (*filter(None, [found["rest"]]), *path[index + 1 :])
-            return _Claim("moodle", found["name"], found["id"], own, typed=found["kind"] != "file")
-    if (found := _CANVAS.fullmatch(path[0])) and not _is_chance(found):
-        id, late = found["anon"] or found["id"], bool(found["late"] or found["anon_late"])
-        own = (found["rest"] or found["typed"], *path[1:])
-        return _Claim("canvas", found["name"] or id, id, own, late, int(found["attachment"] or 0), bool(found["typed"]))
-    for index, part in enumerate(path):
-        if part.casefold() != "notebooks" and (name := _name_in(part, is_file=index == len(path) - 1)):
-            own = path if index == len(path) - 1 else path[:index] + path[index + 1 :]
-            return _Claim("folder", name, "", own)
-    return _Claim("folder", alone, "", path) if alone else None
-
-
-def _is_chance(found: re.Match) -> bool:
-    """Whether a name only looks like Canvas's, since a notebook's name is where Canvas has the student or a number."""
-    before_rest = found.start("attachment") if found["attachment"] else 0
-    return any(stem.search(found["name"] or "") or stem.match(found.string, before_rest) for stem in _NAMES)
-
-
-def _name_in(part: str, is_file: bool) -> str:
-    """The student's name in the name of a file or a folder: `Bob Smith` in `Bob Smith 08_problem_lora (1).ipynb`. Or ""."""
-    if is_file or part.lower().endswith(".zip"):
-        part = re.sub(r"\.\w+$", "", part)
-    elif part.casefold() in PROBLEMS:
-        return ""
-    text = part
-    for stem in _NAMES:
-        text = re.sub(stem.pattern + _COUNTER, " ", text, flags=re.IGNORECASE)
-    if is_file and text == part:
-        for word in _WORDS.values():
-            text = re.sub(word.pattern + _COUNTER, " ", text, flags=re.IGNORECASE)
-    return re.sub(r"[_\s]+", " ", _COPY.sub("", text) if is_file else text).strip(" -.,")
-
-
-# --- which problem it solves --------------------------------------------------------------------
-
-_NOTEBOOKS = {problem.notebook for problem in PROBLEMS.values()}
-_TOPICS = {path.stem for path in (ROOT / "notebooks").glob("*.md")} - _NOTEBOOKS
-
-
-def _by_name(own: tuple[str, ...]) -> tuple[str, int]:
-    """The problem that the name tells, and how surely (3: the notebook's name, 2: the word); "" if none or several."""
-    for names in (own[-1:], own[-2::-1]):
-        for name in names:
-            for sure, known in ((3, _STEMS), (2, _WORDS)):
-                found = [id for id, pattern in known.items() if pattern.search(name)]
-                if len(found) == 1:
-                    return found[0], sure
-    return "", 0
-
-
-def _is_answers(name: str) -> bool:
-    """Whether the name is that of a file of answers to the quiz."""
-    return name.lower().endswith(".json") and bool(_ANSWERS.search(name))
-
-
-def _by_content(text: str) -> str:
-    """The problem of which the text defines the most stubs, "" if none or several. Nothing is parsed, it is a count."""
-    defined = set(re.findall(r"\b(?:def|class)\s+(\w+)", text.replace("\\n", "\n")))
-    counts = {id: len(defined & (problem.names | problem.parts)) for id, problem in PROBLEMS.items()}
-    best = [id for id, count in counts.items() if count == max(counts.values())]
-    return best[0] if len(best) == 1 else ""
-
-
-def _without_course(files: list[File]) -> list[File]:
-    """The files without those that this course has itself, where a student hands in a copy of it.
-
-    Else solutions/lora.py would count as the student's.
-    """
-    tops = {file.path[:count] for file in files for count in range(1, len(file.path))}
-    roots = {
-        file.path[:-2]
-        for file in files
-        if file.path[-2:-1] == ("notebooks",) and Path(file.path[-1]).stem in _NOTEBOOKS and (*file.path[:-2], "grader") in tops
-    }
-
-    def is_of_course(path: tuple[str, ...]) -> bool:
-        at = next((count for count in range(len(path)) if path[:count] in roots), None)
-        if at is None:
-            return False
-        return Path(path[-1]).stem in _TOPICS if path[at] == "notebooks" else (ROOT / path[at]).exists()
-
-    return [file for file in files if not is_of_course(file.path)]
-
-
 # --- reading ------------------------------------------------------------------------------------
 
 
@@ -388,9 +272,9 @@ class _Reading:
         """A folder, a single notebook, or else a zip."""
         if archive.is_dir():
             root = archive.resolve()
-            for file in _without_course(folder(root, label, self.refuse)):
+            for file in without_course(folder(root, label, self.refuse)):
                 self._take(file, number, alone=label if file.path[0] == "notebooks" else "", budget=Budget())
-        elif archive.suffix.lower() in SUFFIXES or _is_answers(archive.name):
+        elif archive.suffix.lower() in SUFFIXES or is_answers(archive.name):
             self._take(file_on_disk(archive.resolve(), (archive.name,), label), number, "", Budget())
         elif archive.is_file():
             self._read_zip(archive, label, number)
@@ -401,7 +285,7 @@ class _Reading:
         budget, stem = Budget(), re.sub(r"\s*\([0-9]+\)$", "", archive.stem)
         try:
             with open(archive, "rb") as stream, zipped(stream, label, budget, self.refuse) as files:
-                for file in _without_course(_unwrapped(files, stem)):
+                for file in without_course(unwrapped(files, stem)):
                     self._take(file, number, stem, budget)
         except Refused as refused:
             self.refuse(label, str(refused))
@@ -409,11 +293,11 @@ class _Reading:
             self.refuse(label, f"cannot be read: {error.strerror}")
 
     def _take(self, file: File, number: int, alone: str, budget: Budget, inner: bool = False) -> None:
-        claim = _claim(file.path, alone)
+        claim = claim_of(file.path, alone)
         suffix = Path(file.path[-1]).suffix.lower()
         if claim is None:
             why = "does not tell whose it is; put it into a folder with the student's name"
-            counts = suffix in (*SUFFIXES, ".zip") or _is_answers(file.path[-1])
+            counts = suffix in (*SUFFIXES, ".zip") or is_answers(file.path[-1])
             self.refuse(file.where, why if counts else "is no notebook")
             return
         owner = self._owner(claim, number)
@@ -425,7 +309,7 @@ class _Reading:
             elif suffix in SUFFIXES:
                 self._take_code(file, claim, suffix, owner)
                 owner.late |= claim.late
-            elif _is_answers(claim.own[-1]):
+            elif is_answers(claim.own[-1]):
                 self._take_answers(file, claim, owner)
                 owner.late |= claim.late
             else:
@@ -439,21 +323,21 @@ class _Reading:
 
     def _read_inner_zip(self, file: File, number: int, alone: str, budget: Budget) -> None:
         with zipped(io.BytesIO(file.read()), file.where, budget, self.refuse, above=file.path) as files:
-            for one in _without_course(files):
+            for one in without_course(files):
                 self._take(one, number, alone, budget, inner=True)
 
-    def _owner(self, claim: _Claim, number: int) -> _Owner:
+    def _owner(self, claim: Claim, number: int) -> _Owner:
         key = (number, claim.platform, claim.id, min(spellings(claim.name), default=claim.name))
         return self.owners.setdefault(key, _Owner(number, claim.platform, claim.name, claim.id))
 
-    def _take_code(self, file: File, claim: _Claim, suffix: str, owner: _Owner) -> None:
+    def _take_code(self, file: File, claim: Claim, suffix: str, owner: _Owner) -> None:
         """A file that is an answer, a module that one imports, or both: who knows before it runs?"""
-        if any(re.search(rf"(?<!\d){topic}", claim.own[-1]) for topic in _TOPICS):
+        if any(re.search(rf"(?<!\d){topic}", claim.own[-1]) for topic in TOPICS):
             raise _NoAnswer("is a notebook of a topic, not of a problem")
         data = file.read()
-        problem, sure = _by_name(claim.own)
-        problem = problem or _by_content(data.decode("utf-8", errors="replace"))
-        module = _module_name(claim.own[-1]) if suffix == ".py" and not sure else ""
+        problem, sure = by_name(claim.own)
+        problem = problem or by_content(data.decode("utf-8", errors="replace"))
+        module = module_name(claim.own[-1]) if suffix == ".py" and not sure else ""
         if module:
             owner.modules[module] = self._kept(data), file.where
         if not problem:
@@ -461,13 +345,13 @@ class _Reading:
         owner.candidates.append(self._candidate(file, claim, problem, suffix, sure, data))
         self.count += 1
 
-    def _take_answers(self, file: File, claim: _Claim, owner: _Owner) -> None:
+    def _take_answers(self, file: File, claim: Claim, owner: _Owner) -> None:
         data = file.read()
         if len(data) > LARGEST_ANSWERS:
             raise Refused("is larger than 1 MB, which answers to the quiz are not")
         owner.candidates.append(self._candidate(file, claim, QUIZ, ".json", 0, data))
 
-    def _candidate(self, file: File, claim: _Claim, problem: str, suffix: str, sure: int, data: bytes) -> _Candidate:
+    def _candidate(self, file: File, claim: Claim, problem: str, suffix: str, sure: int, data: bytes) -> _Candidate:
         rank = (claim.attachment, sure, file.date, file.where)
         return _Candidate(problem, suffix, rank, file.where, file.date, self._kept(data), sha256(data).hexdigest())
 
@@ -478,21 +362,8 @@ class _Reading:
         return place
 
 
-def _module_name(name: str) -> str:
-    """The name under which a file can be imported, without what a browser has added; empty if it is none."""
-    stem = re.sub(rf"{_COUNTER}$", "", Path(name).stem)
-    return f"{stem}.py" if stem.isidentifier() and stem.isascii() else ""
-
-
 class _NoAnswer(Exception):
     """Why a file that can be read is not an answer: the end of a sentence."""
-
-
-def _unwrapped(files: list[File], stem: str) -> list[File]:
-    """The files without the one folder that has the zip's own name, as programs make it that pack a folder."""
-    if all(len(file.path) > 1 and file.path[0].casefold() == stem.casefold() for file in files):
-        return [File(file.path[1:], file.where, file.date, file.read) for file in files]
-    return files
 
 
 # --- one student out of several archives --------------------------------------------------------

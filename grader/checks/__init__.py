@@ -83,7 +83,7 @@ def whole(rng: torch.Generator, low: int, high: int) -> int:
 
 def shuffled(rng: torch.Generator, things: Sequence) -> list:
     """The same things in a drawn order."""
-    return [things[index] for index in torch.randperm(len(things), generator=rng)]
+    return [things[index] for index in torch.randperm(len(things), generator=rng).tolist()]
 
 
 def some(rng: torch.Generator, count: int, things: Sequence) -> list:

@@ -26,7 +26,7 @@ IN_A_KERNEL = """
 from grader import worker
 from grader.checks import checks_of
 code, cells = worker.Code(globals()), []
-seen = {name: worker.observe(check.probe, name, code, cells, 77) for name, check in checks_of("lora").items()}
+seen = {name: worker.observe(check.probe, code, cells, worker.seed_of(77, name)) for name, check in checks_of("lora").items()}
 """
 
 
