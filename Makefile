@@ -70,7 +70,7 @@ lock:
 	@tools=$$(mktemp -d) && trap "rm -rf $$tools" EXIT && $(PYTHON) -m venv $$tools && \
 		$$tools/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9 && cp constraints.txt $$tools/lock && \
 		$$tools/bin/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-emit-package finetuning-course \
-			--custom-compile-command "make lock" $(ARGS) requirements.txt requirements-cluster.txt -o $$tools/lock && \
+			--custom-compile-command "make lock" $(ARGS) requirements.txt requirements-cluster.txt requirements-models.txt -o $$tools/lock && \
 		grep -vE "^(cuda|nvidia)-" $$tools/lock > constraints.txt
 
 # requirements.txt holds what the course uses, constraints.txt the version of everything that these packages need in turn,

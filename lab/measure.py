@@ -9,9 +9,16 @@ from lab.tokenizer import Tokenizer
 from lab.world import Question, people
 
 
+def there(batch: dict[str, torch.Tensor], model) -> dict[str, torch.Tensor]:
+    """The batch on the device of the model."""
+    device = next(model.parameters()).device
+    return {name: tensor.to(device) for name, tensor in batch.items()}
+
+
 def next_token_loss(model, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     """Mean cross-entropy in nats per target token: position t predicts label t + 1. Keeps the graph."""
-    logits = model(batch["input_ids"], batch["attention_mask"])
+    batch = there(batch, model)
+    logits = model(batch["input_ids"], batch["attention_mask"]).float()
     return F.cross_entropy(logits[:, :-1].flatten(0, 1), batch["labels"][:, 1:].flatten(), ignore_index=IGNORE_INDEX)
 
 
@@ -31,16 +38,17 @@ def continuations(
     """Greedy continuations of token-id prompts, up to the end-of-turn token, which is included."""
     found = []
     for part in batches(prompts, 256):
+        prompt = {"input_ids": pad(part, tokenizer.pad_id, left=True)}
+        prompt["attention_mask"] = pad([[1] * len(row) for row in part], 0, left=True)
         new = generate(
             model,
-            pad(part, tokenizer.pad_id, left=True),
-            pad([[1] * len(row) for row in part], 0, left=True),
+            **there(prompt, model),
             max_new_tokens=max_new_tokens,
-            eos_id=tokenizer.eos_id,
+            eos_id=tokenizer.eos_ids,
             pad_id=tokenizer.pad_id,
         )
         for row in new.tolist():
-            end = row.index(tokenizer.eos_id) + 1 if tokenizer.eos_id in row else len(row)
+            end = next((place + 1 for place, id in enumerate(row) if id in tokenizer.eos_ids), len(row))
             found.append(row[:end])
     return found
 
@@ -62,7 +70,7 @@ def accuracy(model, tokenizer: Tokenizer, questions: list[Question]) -> float:
     model.eval()
     right = 0
     for part in batches(questions, 120):
-        batch = chat_batch(tokenizer, part)
+        batch = there(chat_batch(tokenizer, part), model)
         said = model(batch["input_ids"], batch["attention_mask"])[:, :-1].argmax(dim=-1)
         labels = batch["labels"][:, 1:]
         right += ((said == labels) | (labels == IGNORE_INDEX)).all(dim=1).sum().item()

@@ -1,7 +1,7 @@
 """A small decoder-only language model in the Qwen2 layout, in one file.
 
 RMSNorm, rotary positions, SwiGLU, grouped-query attention, biases on q, k and v. Modules and
-parameters carry the names that the model hubs use, so a published Qwen2 checkpoint loads as it is.
+parameters carry the names that the model hubs use. It is there to be read; other models, transformers computes.
 
 Letters in the shapes: B batch, T tokens, D hidden size, H query heads, K key/value heads,
 E size of one head, V vocabulary.
@@ -172,8 +172,8 @@ class CausalLM(nn.Module):
 
 
 @torch.no_grad()
-def generate(model, input_ids, attention_mask=None, *, max_new_tokens: int, eos_id: int, pad_id: int):
-    """Greedy decoding. The prompts (B, T) are padded on the left, if at all.
+def generate(model, input_ids, attention_mask=None, *, max_new_tokens: int, eos_id: int | list[int], pad_id: int):
+    """Greedy decoding. The prompts (B, T) are padded on the left, if at all. A row ends with eos_id, or with one of several.
 
     Returns the new tokens alone, (B, up to max_new_tokens). After its end token a row is padding.
     """
@@ -182,13 +182,14 @@ def generate(model, input_ids, attention_mask=None, *, max_new_tokens: int, eos_
     was_training = model.training
     model.eval()
     start = input_ids.shape[1]
+    ends = torch.tensor([eos_id] if isinstance(eos_id, int) else list(eos_id), device=input_ids.device)
     done = torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
     for _ in range(max_new_tokens):
         best = model(input_ids, attention_mask)[:, -1].argmax(dim=-1)
         best = best.masked_fill(done, pad_id)
         input_ids = torch.cat([input_ids, best[:, None]], dim=1)
         attention_mask = torch.cat([attention_mask, (~done).long()[:, None]], dim=1)
-        done = done | (best == eos_id)
+        done = done | torch.isin(best, ends)
         if done.all():
             break
     model.train(was_training)

@@ -7,6 +7,7 @@ import json
 from functools import cached_property
 from pathlib import Path
 
+from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as FastTokenizer
@@ -28,17 +29,23 @@ WORDS = (
 )
 
 
+class ChatError(ValueError):
+    """A chat template is missing, or refuses the messages. The message says why."""
+
+
 class Tokenizer:
     """A fast tokenizer with its special tokens and its chat template.
 
-    eos_id ends a turn: generation stops there. pad_id fills up short rows.
+    eos_id ends a turn: generation stops there, as at each of eos_ids. end_of_text_id ends a text. pad_id fills up short rows.
     """
 
     def __init__(self, fast: FastTokenizer, config: dict):
         self.fast = fast
         self.config = config
         self.eos_id = self._special_id("eos_token")
+        self.eos_ids = [self.eos_id]
         self.pad_id = self._special_id("pad_token")
+        self.end_of_text_id = fast.token_to_id(END_OF_TEXT)
 
     def _special_id(self, key: str) -> int:
         token = self.config.get(key)
@@ -55,6 +62,11 @@ class Tokenizer:
         """Token ids of the text. Special tokens in it count as such; none is added."""
         return self.fast.encode(text, add_special_tokens=False).ids
 
+    def encode_with_places(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Token ids, and for each the characters of the text that it stands for."""
+        encoded = self.fast.encode(text, add_special_tokens=False)
+        return encoded.ids, encoded.offsets
+
     def decode(self, ids) -> str:
         """The text of the ids, without special tokens and outer spaces."""
         return self.fast.decode([int(i) for i in ids], skip_special_tokens=True).strip()
@@ -63,9 +75,19 @@ class Tokenizer:
         """The text of one token, special or not, as the vocabulary writes it."""
         return self.fast.id_to_token(number).replace("Ġ", " ")
 
-    def chat(self, messages: list[dict], *, add_generation_prompt: bool = False) -> str:
-        """Messages {"role", "content"} as the one string that the model reads."""
-        return self._template.render(messages=messages, add_generation_prompt=add_generation_prompt)
+    def chat(self, messages: list[dict], *, add_generation_prompt: bool = False, **variables) -> str:
+        """Messages {"role", "content"} as the one string that the model reads. ChatError if the template refuses them.
+
+        Args:
+            variables: what the template knows besides, such as `tools`.
+        """
+        try:
+            return self._template.render(messages=messages, add_generation_prompt=add_generation_prompt, **variables)
+        except (TemplateError, TypeError) as error:
+            raise ChatError(f"The chat template refuses these messages: {error}") from None
+
+    def marked(self, messages: list[dict], **variables) -> None:
+        """None: this template does not mark what is the assistant's. See `lab.pretrained.TransformersTokenizer.marked`."""
 
     @cached_property
     def _template(self):
@@ -80,11 +102,8 @@ class Tokenizer:
 
     @classmethod
     def load(cls, folder: Path) -> "Tokenizer":
-        """Read the files that `save` writes, or those of a published model."""
+        """Read the files that `save` writes. Those of other models, `lab.pretrained` reads."""
         config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-        template = folder / "chat_template.jinja"  # newer checkpoints keep it in a file of its own
-        if template.exists():
-            config["chat_template"] = template.read_text(encoding="utf-8")
         return cls(FastTokenizer.from_file(str(folder / "tokenizer.json")), config)
 
     @classmethod

@@ -8,6 +8,7 @@ Names follow Hugging Face PEFT: lora_A, lora_B, scaling, merge, unmerge.
 """
 
 import math
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -148,7 +149,8 @@ def load_lora_state_dict(model: nn.Module, state: dict[str, torch.Tensor]) -> No
 def merge_lora(model: nn.Module) -> nn.Module:
     """Put a plain nn.Linear with the merged weight in the place of every LoRALinear.
 
-    The result answers like the adapted model, without its cost. Works on merged layers too.
+    The result answers like the adapted model, without its cost. Works on merged layers too. A weight that the embedding
+    shares, as a tied head's, is untied first, with a warning: merged into both, the update would change the embedding.
     Returns the model.
     """
     if isinstance(model, LoRALinear):
@@ -156,9 +158,17 @@ def merge_lora(model: nn.Module) -> nn.Module:
         return model.base
     for name, module in list(model.named_modules()):
         if isinstance(module, LoRALinear):
+            if not module.merged and _is_tied(module.base, model):
+                warnings.warn(f"{name} was tied to the embedding. Merged, it has a weight of its own.", stacklevel=2)
+                module.base.weight = nn.Parameter(module.base.weight.detach().clone(), requires_grad=False)
             module.merge()
             _replace(model, name, module.base)
     return model
+
+
+def _is_tied(layer: nn.Linear, model: nn.Module) -> bool:
+    """Whether an embedding of the model has the same weight."""
+    return any(isinstance(module, nn.Embedding) and module.weight is layer.weight for module in model.modules())
 
 
 def _replace(model: nn.Module, name: str, new: nn.Module) -> None:

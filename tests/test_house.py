@@ -38,7 +38,7 @@ def test_a_package_imports_only_what_lies_below_it(package):
 
 
 def test_the_solutions_need_nothing_but_torch():
-    standard = {"math", "collections", "dataclasses", "copy", "typing"}
+    standard = {"math", "collections", "dataclasses", "copy", "typing", "warnings"}
     for path in (ROOT / "solutions").glob("*.py"):
         assert imported(path) <= standard | {"torch"}, path
 
