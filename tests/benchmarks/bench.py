@@ -20,7 +20,8 @@ from lab.measure import next_token_loss
 from solutions.lora import inject_lora
 
 sys.path.insert(0, str(Path(__file__).parent))
-import room  # noqa: E402  the benchmark beside this one
+import loading  # noqa: E402  the benchmarks beside this one
+import room  # noqa: E402
 
 LINEAR_LAYERS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
@@ -99,5 +100,6 @@ if __name__ == "__main__":
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
     step_time()
     grading_time()
+    loading.main()
     if shutil.which("bwrap"):
         room.main([20, 400])
