@@ -117,7 +117,8 @@ def test_modules_that_are_handed_in_together_can_be_imported():
 
 
 @needs_sandbox
-def test_the_schedules_of_transformers_can_be_imported_where_they_are_used():
+def test_the_schedules_of_transformers_can_be_imported_where_they_are_used(monkeypatch):
+    monkeypatch.setattr(grading.bank, "mistake_observations", lambda *_: {})  # it is right: no mistake has to be known
     sft = PROBLEMS["sft"]
     source = sft.reference.read_text(encoding="utf-8").replace(
         "    history, best = [], None\n",
