@@ -149,8 +149,7 @@ def load_lora_state_dict(model: nn.Module, state: dict[str, torch.Tensor]) -> No
 def merge_lora(model: nn.Module) -> nn.Module:
     """Put a plain nn.Linear with the merged weight in the place of every LoRALinear.
 
-    The result answers like the adapted model, without its cost. Works on merged layers too. A weight that the embedding
-    shares, as a tied head's, is untied first, with a warning: merged into both, the update would change the embedding.
+    The result answers like the adapted model, without its cost. Works on merged layers too.
     Returns the model.
     """
     if isinstance(model, LoRALinear):
@@ -158,7 +157,7 @@ def merge_lora(model: nn.Module) -> nn.Module:
         return model.base
     for name, module in list(model.named_modules()):
         if isinstance(module, LoRALinear):
-            if not module.merged and _is_tied(module.base, model):
+            if not module.merged and _is_tied(module.base, model):  # else the update would change the embedding, too
                 warnings.warn(f"{name} was tied to the embedding. Merged, it has a weight of its own.", stacklevel=2)
                 module.base.weight = nn.Parameter(module.base.weight.detach().clone(), requires_grad=False)
             module.merge()

@@ -155,7 +155,7 @@ def mine(model):
         return model.base
     for name, module in list(model.named_modules()):
         if isinstance(module, LoRALinear):
-            if not module.merged and _is_tied(module.base, model):
+            if not module.merged and _is_tied(module.base, model):  # else the update would change the embedding, too
                 warnings.warn(f"{name} was tied to the embedding. Merged, it has a weight of its own.", stacklevel=2)
                 module.base.weight = nn.Parameter(module.base.weight.detach().clone(), requires_grad=False)
             module.merge()
