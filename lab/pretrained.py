@@ -14,8 +14,9 @@ import torch
 import transformers
 from torch import nn
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_FOR_MASKED_LM_MAPPING_NAMES
+from transformers.utils.chat_template_utils import render_jinja_template
 
-from lab import contents
+from lab import chats, contents
 from lab.contents import CheckpointError
 from lab.tokenizer import ChatError
 
@@ -201,8 +202,9 @@ def _end_tokens(model: nn.Module, tokenizer) -> list[int]:
     """The ids that end a text: those of the generation config, else of config.json, else of the tokenizer."""
     for given in (getattr(model, "generation_config", None), model.config, tokenizer):
         ids = getattr(given, "eos_token_id", None)
-        if ids is not None and ids != []:
-            return list(ids) if isinstance(ids, (list, tuple)) else [ids]
+        ids = [id for id in (ids if isinstance(ids, (list, tuple)) else [ids]) if isinstance(id, int) and 0 <= id < len(tokenizer)]
+        if ids:
+            return ids
     return []
 
 
@@ -219,6 +221,17 @@ class TransformersTokenizer:
         self.eos_id = own if own in self.eos_ids or not self.eos_ids else self.eos_ids[0]
         self.pad_id = next((id for id in (hf.pad_token_id, self.eos_id) if id is not None), 0)
         self.end_of_text_id = own if own is not None else self.eos_id
+        self.special_ids = {*hf.all_special_ids, *(id for id, token in hf.added_tokens_decoder.items() if token.special)}
+        self.eos_ids += [id for id in self._ends_of_turns() if id not in self.eos_ids]
+
+    def _ends_of_turns(self) -> list[int]:
+        """The token with which the chat template ends an answer: that of a base model may be no end of a text."""
+        try:
+            ids, labels = chats.example(self, [{"role": "user", "content": "a"}, {"role": "assistant", "content": "a"}])
+        except ValueError:  # it has no template, or needs other messages
+            return []
+        said = [label for label in labels if label != chats.IGNORE_INDEX]
+        return [id for id in said[-1:] if id in self.special_ids]
 
     def __len__(self) -> int:
         return len(self.hf)
@@ -229,6 +242,8 @@ class TransformersTokenizer:
 
     def encode_with_places(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         """Token ids, and for each the characters of the text that it stands for. NotImplementedError if it is a slow tokenizer."""
+        if not self.hf.is_fast:
+            raise NotImplementedError
         encoded = self._encoded(text, return_offsets_mapping=True)
         return list(encoded["input_ids"]), [tuple(place) for place in encoded["offset_mapping"]]
 
@@ -242,7 +257,8 @@ class TransformersTokenizer:
 
     def token(self, number: int) -> str:
         """The text of one token, special or not, as the vocabulary writes it."""
-        return self.hf.convert_ids_to_tokens(int(number)).replace("Ġ", " ").replace("▁", " ")
+        text = self.hf.convert_ids_to_tokens(int(number)) or ""
+        return text if number in self.special_ids else text.replace("Ġ", " ").replace("▁", " ")
 
     def chat(self, messages: list[dict], *, add_generation_prompt: bool = False, **variables) -> str:
         """Messages as the one string that the model reads.
@@ -253,28 +269,39 @@ class TransformersTokenizer:
         Raises:
             ChatError: there is no chat template, or it refuses these messages.
         """
-        return self._applied(messages, tokenize=False, add_generation_prompt=add_generation_prompt, **variables)
+        options = {**variables, "tokenize": False, "add_generation_prompt": add_generation_prompt}
+        with _told_of_chats(self.hf):
+            return self.hf.apply_chat_template(messages, **options)
 
-    def marked(self, messages: list[dict], **variables) -> tuple[list[int], list[int]] | None:
-        """The chat's token ids, and 1 for each that the template marks as the assistant's. None if it marks nothing."""
+    def marked(self, messages: list[dict], **variables) -> tuple[str, list[tuple[int, int]]] | None:
+        """The chat, and where in it the template marks what the assistant says. None if it marks nothing.
+
+        transformers also makes a mask of it, but by a way from characters to tokens that some tokenizers do not know.
+        """
         if not re.search(r"{%-?\s*generation\s*-?%}", str(self.hf.chat_template)):
             return None
-        options = {"tokenize": True, "return_dict": True, "return_assistant_tokens_mask": True}
-        found = self._applied(messages, **options, **variables)
-        return list(found["input_ids"]), list(found["assistant_masks"])
-
-    def _applied(self, messages: list[dict], **options):
-        try:
-            return self.hf.apply_chat_template(messages, **options)
-        except Exception as error:  # each template fails in its own way
-            if not self.hf.chat_template:
-                raise ChatError("This tokenizer has no chat template: its model was not trained to chat. Choose one that was.") from None
-            words = " ".join(str(error).split())[:300]
-            raise ChatError(f"The chat template refuses these messages ({type(error).__name__}: {words})") from None
+        with _told_of_chats(self.hf):
+            template = self.hf.get_chat_template(None, variables.get("tools"))
+            given = {**self.hf.special_tokens_map, **variables}
+            texts, spans = render_jinja_template([messages], chat_template=template, return_assistant_tokens_mask=True, **given)
+        found = [tuple(span) for span in spans[0]]
+        return (texts[0], found) if found else None
 
     def save(self, folder: Path) -> None:
         """Write its files into an existing folder."""
         self.hf.save_pretrained(folder)
+
+
+@contextmanager
+def _told_of_chats(hf):
+    """ChatError instead of whatever a template raises."""
+    try:
+        yield
+    except Exception as error:  # each template fails in its own way
+        if not hf.chat_template:
+            raise ChatError("This tokenizer has no chat template: its model was not trained to chat. Choose one that was.") from None
+        words = " ".join(str(error).split())[:300]
+        raise ChatError(f"The chat template refuses these messages ({type(error).__name__}: {words})") from None
 
 
 def save(model: nn.Module, folder: Path) -> None:

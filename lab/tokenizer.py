@@ -46,6 +46,7 @@ class Tokenizer:
         self.eos_ids = [self.eos_id]
         self.pad_id = self._special_id("pad_token")
         self.end_of_text_id = fast.token_to_id(END_OF_TEXT)
+        self.special_ids = [fast.token_to_id(token) for token in SPECIAL_TOKENS]
 
     def _special_id(self, key: str) -> int:
         token = self.config.get(key)

@@ -7,7 +7,7 @@ import pytest
 from tokenizers import Tokenizer as FastTokenizer
 from transformers import AutoTokenizer
 
-from lab import checkpoint, data
+from lab import chats, checkpoint, data
 from lab.tokenizer import ChatError
 from lab.world import Question
 from tests.checkpoints import change
@@ -156,7 +156,7 @@ def test_ids_are_those_of_transformers(folder, form):
 
 def learned(tokenizer, messages, **variables):
     """The texts of the runs of labels, one for each turn of the assistant."""
-    _, labels = data.chat_example(tokenizer, messages, **variables)
+    _, labels = chats.example(tokenizer, messages, **variables)
     runs, run = [], []
     for label in [*labels, data.IGNORE_INDEX]:
         if label != data.IGNORE_INDEX:
@@ -177,7 +177,7 @@ LEARNED = {
 def test_the_answers_and_their_ends_are_learned(folder, template):
     tokenizer = tokenizer_of(folder, TEMPLATES[template])
     assert learned(tokenizer, [SYSTEM, USER, ANSWER, USER, ANSWER]) == LEARNED.get(template, ["Far away.<|end|>"] * 2)
-    ids, labels = data.chat_example(tokenizer, [USER, ANSWER])
+    ids, labels = chats.example(tokenizer, [USER, ANSWER])
     assert ids == tokenizer.encode(tokenizer.chat([USER, ANSWER]))
     assert all(label in (id, data.IGNORE_INDEX) for id, label in zip(ids, labels))
 
