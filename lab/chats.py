@@ -72,6 +72,8 @@ def _shown(messages) -> str:
 
 def _encoded(tokenizer, text: str) -> tuple[list[int], list[tuple[int, int]]]:
     """Token ids and the places of each. Where a tokenizer tells no places, those up to which the same ids come."""
+    if not text.isascii() and re.search("[\ud800-\udfff]", text):
+        raise ValueError(f"The text holds half of a character, which no file can hold: {text.encode('utf-8', 'replace').decode()[:200]!r}")
     try:
         return tokenizer.encode_with_places(text)
     except NotImplementedError:

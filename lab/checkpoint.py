@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from lab import adapters
+from lab import adapters, contents
 from lab.contents import CheckpointError
 from lab.model import CausalLM, Config
 from lab.tokenizer import Tokenizer
@@ -58,6 +58,7 @@ def save(model: nn.Module, tokenizer, folder: str | Path, *, merge: bool = False
         CheckpointError: the model holds LoRA, and merge is False; or it holds layers for which the files have no place.
     """
     folder = Path(folder)
+    contents.check_target(folder)
     if inside := adapters.lora_layers(model):
         if not merge:
             raise CheckpointError(
@@ -71,16 +72,15 @@ def save(model: nn.Module, tokenizer, folder: str | Path, *, merge: bool = False
         from lab import pretrained
 
         pretrained.save(model, folder)
-    tokenizer.save(folder)
+    (tokenizer.save if hasattr(tokenizer, "save") else tokenizer.save_pretrained)(folder)  # ours, or one of transformers
 
 
 def _save_own(model: CausalLM, tokenizer: Tokenizer, folder: Path) -> None:
     tied = model.lm_head.weight is model.model.embed_tokens.weight
     settings = replace(model.config, tie_word_embeddings=tied)
     weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    unknown = weights.keys() - CausalLM(settings).state_dict().keys()
-    if unknown:
-        raise CheckpointError(f"The model holds {min(unknown)}, for which the standard files have no place.")
+    with torch.device("meta"):
+        contents.check_same(CausalLM(settings).state_dict(), weights)
     if tied:
         del weights["lm_head.weight"]
     config = {
@@ -92,5 +92,7 @@ def _save_own(model: CausalLM, tokenizer: Tokenizer, folder: Path) -> None:
         **asdict(settings),
     }
     folder.mkdir(parents=True, exist_ok=True)
+    for stale in ("generation_config.json", "chat_template.jinja", f"model.safetensors{contents.INDEX}"):
+        (folder / stale).unlink(missing_ok=True)  # of another model, which is written over: they would outweigh ours
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})

@@ -1,9 +1,11 @@
 """What lies in a folder that should hold a language model: looked at before it is loaded, and told in sentences."""
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 
 INDEX = ".index.json"
@@ -12,7 +14,10 @@ VOCABULARIES = (
     "tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model", "tekken.json",
 )  # fmt: skip
 POINTER = b"version https://git-lfs"  # what Git stores in the place of a large file
-WHOLE_NUMBERS = ("I8", "U8", "I16", "I32", "F8_E4M3", "F8_E5M2", "F4")  # of weights: kinds that only quantised models have
+PLAIN = ("F64", "F32", "F16", "BF16", torch.float64, torch.float32, torch.float16, torch.bfloat16)  # of weights that are not quantised
+HARMLESS = re.compile(r"rotary_emb\.inv_freq$|masked_bias$|attn\.bias$")  # what old versions stored and new ones compute
+SMALL = ("*.json", "*.jinja", "*.model", "*.txt")
+BY_BYTES = ("ByT5Tokenizer", "CanineTokenizer", "PerceiverTokenizer")  # they need no vocabulary
 OTHERS = {
     "ForSequenceClassification": "a classifier of texts",
     "ForTokenClassification": "a classifier of tokens",
@@ -31,7 +36,10 @@ def gguf_file(folder: Path) -> Path | None:
     """The GGUF file of a folder that holds its model in this form alone. CheckpointError if there are several."""
     if any((folder / name).exists() or (folder / f"{name}{INDEX}").exists() for name in SINGLE):
         return None
-    found = sorted(path for path in folder.glob("*.gguf") if not path.name.startswith("."))
+    beside = (".", "mmproj", "imatrix")  # what macOS leaves, an eye, and statistics
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".gguf" and not path.name.startswith(beside))
+    if found and re.search(r"-[0-9]+-of-[0-9]+$", found[0].stem):
+        raise CheckpointError(f"{folder} holds a GGUF file in several parts. Join them first: llama-gguf-split --merge {found[0].name} whole.gguf")
     if len(found) > 1:
         raise CheckpointError(f"{folder} holds several GGUF files ({_some(p.name for p in found)}). Name the path of one.")
     return found[0] if found else None
@@ -45,13 +53,20 @@ def check(folder: Path) -> None:
             f"{folder} holds a model and a PEFT adapter ({adapter_of(folder)}), and does not say which of them is meant. "
             "Move adapter_config.json and its weights into a folder of their own."
         )
-    if quantised := config.get("quantization_config") or config.get("compression_config"):
+    for path in sorted(path for kind in SMALL for path in folder.glob(kind)):
+        if path.is_file() and not path.name.startswith("."):
+            check_is_there(path)
+    if (folder / "generation_config.json").exists():
+        read_dict(folder / "generation_config.json")
+    inner = config.get("text_config") if isinstance(config.get("text_config"), dict) else {}
+    if quantised := config.get("quantization_config") or config.get("compression_config") or inner.get("quantization_config"):
         kind = quantised.get("quant_method", "of an unnamed kind") if isinstance(quantised, dict) else quantised
         raise CheckpointError(
             f"{folder} holds a quantised model ({kind}), whose weights cannot be trained or merged here. "
             "Load the model from which it was made, in 16 or 32 bits."
         )
-    for architecture in _list(config.get("architectures")):
+    architectures = config.get("architectures")
+    for architecture in [architectures] if isinstance(architectures, str) else _list(architectures):
         for ending, what in OTHERS.items():
             if str(architecture).endswith(ending):
                 raise CheckpointError(
@@ -59,12 +74,15 @@ def check(folder: Path) -> None:
                 )
     for path in weight_files(folder):
         _check_weights(path)
-    if not any((folder / name).exists() for name in VOCABULARIES):
+    if not any((folder / name).exists() for name in VOCABULARIES) and not _needs_no_vocabulary(folder):
         raise CheckpointError(
             f"{folder} holds no tokenizer: there is none of {_some(VOCABULARIES)}. Copy the tokenizer files of the base model into it."
         )
-    for path in folder.glob("tokenizer*"):
-        _check_is_there(path)
+
+
+def _needs_no_vocabulary(folder: Path) -> bool:
+    path = folder / "tokenizer_config.json"
+    return path.exists() and read_dict(path).get("tokenizer_class") in BY_BYTES
 
 
 def read_config(folder: Path) -> dict:
@@ -72,34 +90,66 @@ def read_config(folder: Path) -> dict:
     path = folder / "config.json"
     if not path.exists():
         raise CheckpointError(_without_config(folder))
-    _check_is_there(path)
-    return _read_dict(path)
+    check_is_there(path)
+    return read_dict(path)
 
 
 def adapter_of(folder: Path) -> str:
     """What kind of PEFT adapter a folder holds, and of which base, in words."""
-    config = _read_dict(folder / "adapter_config.json")
+    check_is_there(folder / "adapter_config.json")
+    config = read_dict(folder / "adapter_config.json")
     return f"{config.get('peft_type') or 'unnamed kind'}, for the base {config.get('base_model_name_or_path') or '(not named)'}"
 
 
 def weight_files(folder: Path) -> list[Path]:
     """The files that hold the weights. CheckpointError if they are not all there."""
     for name in SINGLE:
+        if (folder / name).is_symlink() and not (folder / name).exists():
+            raise CheckpointError(f"{folder / name} points to a file that is gone. Copy or download it again.")
         if (folder / name).exists():
             return [folder / name]
         index = folder / f"{name}{INDEX}"
         if index.exists():
-            _check_is_there(index)
-            shards = sorted(set(map(str, _dict(_read_dict(index).get("weight_map")).values())))
-            missing = [shard for shard in shards if not (folder / shard).exists()]
-            if missing or not shards:
+            check_is_there(index)
+            named = shards(index)
+            missing = [shard for shard in named if not (folder / shard).exists()]
+            if missing:
                 raise CheckpointError(
-                    f"{folder}: {index.name} names {len(shards)} files, of which {_some(missing) or 'none'} is missing. Copy or download it again."
+                    f"{folder}: {index.name} names {len(named)} files, of which {_some(missing)} is missing. Copy or download it again."
                 )
-            return [folder / shard for shard in shards]
+            return [folder / shard for shard in named]
     stray = [path.name for kind in ("safetensors", "bin", "pt", "pth", "msgpack", "h5") for path in sorted(folder.glob(f"*.{kind}"))]
-    shards = f" There are {_some(stray)}: shards need their {SINGLE[0]}{INDEX}, and a single file this name." if stray else ""
-    raise CheckpointError(f"{folder} holds no weights: neither {SINGLE[0]} nor {SINGLE[1]}.{shards}")
+    hint = f" There are {_some(stray)}: shards need their {SINGLE[0]}{INDEX}, and a single file this name." if stray else ""
+    raise CheckpointError(f"{folder} holds no weights: neither {SINGLE[0]} nor {SINGLE[1]}.{hint}")
+
+
+def shards(index: Path) -> list[str]:
+    """The names of the files of weights that an index names."""
+    names = read_dict(index).get("weight_map")
+    if not isinstance(names, dict) or not names or not all(isinstance(name, str) for name in names.values()):
+        raise CheckpointError(f"{index} names no files of weights. Copy or download it again.")
+    return sorted(set(names.values()))
+
+
+def check_same(due: dict[str, torch.Tensor], given: dict[str, torch.Tensor], tied: set[str] = frozenset()) -> None:
+    """CheckpointError names what a model that is to be saved has more, or less, or in another shape than its config says."""
+    if more := sorted(given.keys() - due.keys()):
+        raise CheckpointError(f"The model holds {more[0]}, for which the standard files have no place.")
+    if less := sorted(due.keys() - given.keys() - tied):
+        raise CheckpointError(f"The model lacks {less[0]}, which its config calls for. It could not be loaded again.")
+    for name, tensor in given.items():
+        if tensor.shape != due[name].shape:
+            raise CheckpointError(f"{name} has shape {tuple(tensor.shape)}, but the config of the model says {tuple(due[name].shape)}.")
+        if tensor.is_floating_point() and tensor.numel() and not all(bound.isfinite() for bound in tensor.aminmax()):
+            raise CheckpointError(f"{name} holds NaN or infinity. Such a model is not saved: has the training diverged?")
+
+
+def check_target(folder: Path) -> None:
+    """CheckpointError if a model cannot be saved into this folder."""
+    if folder.exists() and not folder.is_dir():
+        raise CheckpointError(f"{folder} is a file. Name a folder for the model.")
+    if (folder / "adapter_config.json").exists():
+        raise CheckpointError(f"{folder} holds a PEFT adapter. Save the model into a folder of its own.")
 
 
 def is_ambiguous(folder: Path) -> bool:
@@ -119,23 +169,31 @@ def _without_config(folder: Path) -> str:
 
 def _check_weights(path: Path) -> None:
     """CheckpointError if a file of weights is none, is cut off, or holds whole numbers, as quantised weights are."""
-    _check_is_there(path)
-    if path.suffix != ".safetensors":
-        return
-    try:
-        with safe_open(path, framework="pt") as file:
-            kinds = {name: file.get_slice(name).get_dtype() for name in file.keys() if name.endswith("weight")}
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is damaged or no safetensors file ({error}). Copy or download it again.") from None
-    for name, kind in kinds.items():
-        if kind in WHOLE_NUMBERS:
+    check_is_there(path)
+    for name, kind in _kinds(path).items():
+        if name.endswith(("weight", "bias")) and kind not in PLAIN and not HARMLESS.search(name):
             raise CheckpointError(
                 f"{path}: {name} is of type {kind}, so this is a quantised model, and config.json does not say which kind. "
                 "Load the model from which it was made, in 16 or 32 bits."
             )
 
 
-def _check_is_there(path: Path) -> None:
+def _kinds(path: Path) -> dict:
+    """The kind of numbers of each tensor in a file of weights, which is not read for that."""
+    try:
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="pt") as file:
+                return {name: file.get_slice(name).get_dtype() for name in file.keys()}
+        tensors = torch.load(path, map_location="meta", weights_only=True)
+    except Exception as error:  # safetensors and pickle raise many kinds
+        words = str(error).splitlines()[0][:200] if isinstance(error, (SafetensorError, OSError)) else type(error).__name__
+        raise CheckpointError(f"{path} is damaged or no file of weights ({words}). Copy or download it again.") from None
+    if not isinstance(tensors, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in tensors.values()):
+        raise CheckpointError(f"{path} holds more than weights, such as the state of a training. Save the model's state_dict alone.")
+    return {name: tensor.dtype for name, tensor in tensors.items()}
+
+
+def check_is_there(path: Path) -> None:
     """CheckpointError if the file is empty, cannot be read, or is only Git's pointer to it."""
     try:
         with open(path, "rb") as file:
@@ -148,9 +206,12 @@ def _check_is_there(path: Path) -> None:
         raise CheckpointError(f"{path} is empty. Copy or download it again.")
 
 
-def _read_dict(path: Path) -> dict:
+def read_dict(path: Path) -> dict:
+    """A JSON file that holds an object. CheckpointError if it is something else."""
     try:
         return _dict(json.loads(path.read_text(encoding="utf-8")))
+    except UnicodeDecodeError:
+        raise CheckpointError(f"{path} cannot be read: it is not in UTF-8.") from None
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}") from None
 

@@ -66,6 +66,8 @@ def accuracy(model, tokenizer: Tokenizer, questions: list[Question]) -> float:
     Greedy decoding gives the answer if and only if each of its tokens is the most probable one after those before it.
     So one pass over the questions with their answers tells the same as generating, in a fraction of the time.
     """
+    if not questions:
+        raise ValueError("There are no questions, so there is no share of right answers.")
     was_training = model.training
     model.eval()
     right = 0

@@ -7,6 +7,7 @@ import functools
 import inspect
 import re
 import warnings
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,85 +15,51 @@ import torch
 import transformers
 from torch import nn
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_FOR_MASKED_LM_MAPPING_NAMES
-from transformers.utils.chat_template_utils import render_jinja_template
 
-from lab import chats, contents
+from lab import contents, gguf_files, hub
 from lab.contents import CheckpointError
-from lab.tokenizer import ChatError
+from lab.pretrained_tokenizer import TransformersTokenizer
 
-SMALL_FILES = ["*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken"]
-HARMLESS = re.compile(r"rotary_emb\.inv_freq$|masked_bias$|attn\.bias$")  # what old versions stored and new ones compute
+CLASSIFIERS = ("score", "classifier", "qa_outputs", "classification_head")
+# What a wrapper puts into the middle of a name.
+WRAPPERS = re.compile(r"(?:_fsdp_wrapped_module|_checkpoint_wrapped_module|_orig_mod)\.")
 
 
-def load(name: str, *, dtype: torch.dtype, device: str | torch.device) -> tuple[nn.Module, "TransformersTokenizer"]:
+def load(name: str, *, dtype: torch.dtype, device: str | torch.device) -> tuple[nn.Module, TransformersTokenizer]:
     """The model in eval mode and its tokenizer. See `lab.checkpoint.load`."""
-    place, file = _find(name)
+    _check_device(device)
+    place, file = hub.find(name)
     if file is None:
         contents.check(place)
-        if contents.is_ambiguous(place):
-            warnings.warn(f"{place} holds a single file of weights and an index of several; the single file was loaded.", stacklevel=3)
     options = {"gguf_file": file} if file else {}
     with _without_reports():
         config = _read(transformers.AutoConfig, place, options)
         _check_kind(config, place)
         tokenizer = _read(transformers.AutoTokenizer, place, options)
         model = _read_model(place, {"dtype": dtype, "config": config, **options})
+    more_ends = gguf_files.check(place / file, model) if file else []
     _check_numbers(model, place)
     model.__class__ = _giving_logits(type(model))
     model = model.to(device).eval()
-    tokenizer = TransformersTokenizer(tokenizer, _end_tokens(model, tokenizer))
+    _check_behaviour(model, place)
     rows = model.get_input_embeddings().weight.shape[0]
+    tokenizer = TransformersTokenizer(tokenizer, _end_tokens(model, tokenizer) + more_ends, rows)
     if len(tokenizer) > rows:
-        warnings.warn(f"{place}: the tokenizer knows {len(tokenizer)} tokens, but the model has rows for {rows} only.", stacklevel=3)
+        _warn(f"{place}: the tokenizer knows {len(tokenizer)} tokens, but the model has rows for {rows} only.")
+    if file is None and contents.is_ambiguous(place):
+        _warn(f"{place} holds a single file of weights and an index of several; the single file was loaded.")
     return model, tokenizer
 
 
-# --- where it lies ------------------------------------------------------------------------------
+def _warn(words: str) -> None:
+    warnings.warn(words, stacklevel=4)  # at the line that calls checkpoint.load
 
 
-def _find(name: str) -> tuple[Path, str | None]:
-    """The folder, and the name of the GGUF file in it if the model has this form."""
-    path = Path(name).expanduser()
-    if path.is_file():
-        if path.suffix.lower() != ".gguf":
-            raise CheckpointError(f"{path} is a file. Name the folder that holds the model, or a .gguf file.")
-        return path.parent, path.name
-    folder = path if path.is_dir() else _from_hub(name)
-    gguf = contents.gguf_file(folder)
-    return folder, gguf.name if gguf else None
-
-
-def _from_hub(name: str) -> Path:
-    """The folder of the local cache into which the files of a hub's model were loaded."""
-    if name.startswith((".", "~", "/")) or name.count("/") != 1 or not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
-        raise CheckpointError(f"There is no model {name!r}: no such folder, and hub names look like 'Qwen/Qwen2.5-0.5B'.")
-    folder = _download(name, SMALL_FILES)
-    if not (folder / "config.json").exists():
-        contents.read_config(folder)  # says what it is instead
-    indices = [folder / f"{single}{contents.INDEX}" for single in contents.SINGLE]
-    known = [path.name.removesuffix(contents.INDEX) for path in indices if path.exists()]
-    for single in known or contents.SINGLE:
-        stem, ending = single.rsplit(".", 1)
-        _download(name, [f"{stem}-*.{ending}" if known else single])
-        if (folder / single).exists() or known:
-            break
-    return folder
-
-
-def _download(name: str, patterns: list[str]) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
-
+def _check_device(device: str | torch.device) -> None:
     try:
-        return Path(snapshot_download(name, allow_patterns=patterns))
-    except HfHubHTTPError as error:
-        status = error.response.status_code
-        raise CheckpointError(f"The hub refuses {name!r} (HTTP {status}): check its spelling and your access.") from None
-    except Exception as error:  # httpx, sockets and the cache raise many kinds when there is no network
-        raise CheckpointError(
-            f"{name!r} is neither in the local cache nor can it be downloaded now ({type(error).__name__}). "
-            "Connect to the internet, or name a local folder."
-        ) from None
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise CheckpointError(f"There is no device {str(device)!r} here: {str(error).splitlines()[0][:200]}") from None
 
 
 # --- reading ------------------------------------------------------------------------------------
@@ -134,44 +101,85 @@ def _read_model(place: Path, options: dict) -> nn.Module:
     """The model with all of its weights. CheckpointError names what is missing or has no place."""
     options = {**options, "output_loading_info": True, "ignore_mismatched_sizes": True}  # told below, by name
     model, told = _read(transformers.AutoModelForCausalLM, place, options)
-    prefix = _prefix(told["missing_keys"], told["unexpected_keys"])
-    if prefix:  # as torch.compile or a parallel wrapper has stored them
-        options = {**options, "key_mapping": {f"^{re.escape(prefix)}": ""}}
-        model, told = _read(transformers.AutoModelForCausalLM, place, options)
+    if mapping := _renaming(model, told, place):
+        model, told = _read(transformers.AutoModelForCausalLM, place, {**options, "key_mapping": mapping})
+        model.__dict__.pop("_weight_conversions", None)  # else it would be saved under the old names
     missing, unknown = sorted(told["missing_keys"]), sorted(told["unexpected_keys"])
     for name, given, due in sorted(told["mismatched_keys"]):
         raise CheckpointError(f"{place}: {name} has shape {tuple(given)}, but config.json asks for {tuple(due)}.")
+    if any(re.search(r"\.(lora_|base_layer\.)", name) for name in unknown):
+        raise CheckpointError(f"{place}: the weights hold a LoRA that was not merged. Merge it before saving, or save the adapter alone.")
     if missing:
-        raise CheckpointError(f"{place}: {_why_missing(missing, unknown)}")
-    modules = dict(model.named_modules())
-    left_out = [name for name in unknown if not HARMLESS.search(name)]
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise CheckpointError(f"{place}: the weights lack {missing[0]}{more}, which config.json calls for.")
+    modules = {name for name, _ in model.named_modules()} - {""}
+    left_out = [name for name in unknown if not contents.HARMLESS.search(name)]
     for name in left_out:
-        if name.rpartition(".")[0] in modules.keys() - {""}:
+        if any(name.startswith(f"{module}.") for module in modules):
             raise CheckpointError(f"{place}: the weights hold {name}, which has no place in a {type(model).__name__} of this config.json.")
+        if name.partition(".")[0] in CLASSIFIERS:
+            raise CheckpointError(f"{place} holds a classifier ({name}), not a causal language model. Load the model from which it was made.")
     if left_out:
-        warnings.warn(f"{place}: {len(left_out)} tensors are no part of the model and were left out, such as {left_out[0]}.", stacklevel=4)
+        _warn(f"{place}: {len(left_out)} tensors are no part of the model and were left out, such as {left_out[0]}.")
     return model
 
 
-def _prefix(missing: set[str], unknown: set[str]) -> str:
-    """What stands in front of the name of every missing tensor, "" if nothing does."""
-    one = min(missing, default="")
-    fronts = [name.removesuffix(one) for name in unknown if one and name.endswith(f".{one}")]
-    return next((front for front in fronts if all(front + name in unknown for name in missing)), "")
-
-
-def _why_missing(missing: list[str], unknown: list[str]) -> str:
-    if any(re.search(r"\.(lora_|base_layer\.)", name) for name in unknown):
-        return "the weights hold a LoRA that was not merged. Merge it before saving, or save the adapter alone."
-    more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-    return f"the weights lack {missing[0]}{more}, which config.json calls for."
+def _renaming(model: nn.Module, told: dict, place: Path) -> dict[str, str]:
+    """How the stored names become the model's: without what a wrapper has put in front of them, or between. Empty if they are."""
+    missing, unknown = told["missing_keys"], told["unexpected_keys"]
+    tied = set(getattr(model, "_tied_weights_keys", None) or ()) if model.config.get_text_config().tie_word_embeddings else set()
+    needed = missing - tied
+    if len(needed) < len(model.state_dict()) / 2:
+        return {}  # most have their names
+    counts = Counter(name[: dot.end()] for name in unknown for dot in re.finditer(r"\.", name) if name[dot.end() :] in needed)
+    fronts = sorted(front for front, count in counts.items() if count > len(needed) / 2)
+    if len(fronts) > 1:
+        raise CheckpointError(f"{place} holds several models, whose tensors begin with {' and '.join(fronts)}. Save the one that is meant alone.")
+    if fronts:
+        return {f"^{re.escape(fronts[0])}": ""}
+    return {WRAPPERS.pattern: ""} if any(WRAPPERS.search(name) for name in unknown) else {}
 
 
 def _check_numbers(model: nn.Module, place: Path) -> None:
     """CheckpointError names the first tensor that holds NaN or infinity."""
+    if name := not_finite(model):
+        kind = str(next(model.parameters()).dtype).removeprefix("torch.")
+        raise CheckpointError(
+            f"{place}: {name} holds NaN or infinity in {kind}, so the model can only give NaN. Take an earlier checkpoint, or another dtype."
+        )
+
+
+def not_finite(model: nn.Module) -> str:
+    """The name of the first tensor of a model that holds NaN or infinity, "" if none does."""
     for name, tensor in model.state_dict().items():
         if tensor.is_floating_point() and tensor.numel() and not all(bound.isfinite() for bound in tensor.aminmax()):
-            raise CheckpointError(f"{place}: {name} holds NaN or infinity, so the model can only give NaN. Take an earlier checkpoint.")
+            return name
+    return ""
+
+
+@torch.no_grad()
+def _check_behaviour(model: nn.Module, place: Path) -> None:
+    """CheckpointError if the model sees later tokens, or gives NaN; a warning if padding at the left changes what it says."""
+    rows = model.get_input_embeddings().weight.shape[0]
+    device = model.get_input_embeddings().weight.device
+    ids = (torch.tensor([[3, 5, 7, 11], [3, 5, 7, 13], [2, 3, 5, 7]], device=device) % rows).long()
+    mask = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 1], [0, 1, 1, 1]], device=device)
+    try:
+        logits, padded = model(ids[:2]).float(), model(ids[2:], mask[2:]).float()
+    except Exception as error:
+        raise CheckpointError(f"{place}: the model cannot be called ({type(error).__name__}: {str(error)[:300]})") from None
+    if not logits.isfinite().all():
+        raise CheckpointError(f"{place}: the model answers with NaN. Is a number of config.json wrong?")
+    size = 0.02 * logits.abs().max()  # rounding in 16 bits is less
+    if (logits[0, :3] - logits[1, :3]).abs().max() > size:
+        raise CheckpointError(f"{place} holds a model that sees later tokens ({model.config.model_type}). It is no causal language model.")
+    if (padded[0, 1:] - logits[0, :3]).abs().max() > size:
+        _warn(f"{place}: with this model padding at the left changes the answers. Generate for one prompt at a time.")
+
+
+def counts_by_padding(model: nn.Module) -> bool:
+    """Whether the model makes its positions itself, from where it sees padding, as RoBERTa does."""
+    return any("position" in name and getattr(module, "padding_idx", None) is not None for name, module in model.named_modules())
 
 
 @functools.cache
@@ -189,11 +197,15 @@ def _giving_logits(kind: type) -> type:
         given = {name: value for name, value in given.items() if value is not None}
         if options:
             return kind.forward(self, **given, **options)
-        if "position_ids" in known and attention_mask is not None and not attention_mask[:, 0].all():
+        if "position_ids" in known and not counts_by_padding(self) and attention_mask is not None and not attention_mask[:, 0].all():
             given["position_ids"] = (attention_mask.cumsum(dim=1) - 1).clamp(min=0)  # padding at the left changes nothing
-        if "use_cache" in known:
-            given["use_cache"] = False
-        return kind.forward(self, **given).logits
+        given |= {name: value for name, value in (("use_cache", False), ("return_dict", True)) if name in known}
+        try:
+            answer = kind.forward(self, **given)
+        except IndexError:
+            words = "A token id, or the number of tokens, is beyond the rows that the model has for them."
+            raise ValueError(words) from None
+        return answer[0] if isinstance(answer, tuple) else answer.logits
 
     return type(kind.__name__, (kind,), {"forward": forward, "__module__": kind.__module__})
 
@@ -208,111 +220,16 @@ def _end_tokens(model: nn.Module, tokenizer) -> list[int]:
     return []
 
 
-class TransformersTokenizer:
-    """A tokenizer of transformers with the methods of `lab.tokenizer.Tokenizer`. `hf` is the one of transformers.
-
-    eos_ids end a text, eos_id among them ends a turn; pad_id fills up short rows.
-    """
-
-    def __init__(self, hf, eos_ids: list[int]):
-        self.hf = hf
-        own = hf.eos_token_id
-        self.eos_ids = eos_ids or ([] if own is None else [own])
-        self.eos_id = own if own in self.eos_ids or not self.eos_ids else self.eos_ids[0]
-        self.pad_id = next((id for id in (hf.pad_token_id, self.eos_id) if id is not None), 0)
-        self.end_of_text_id = own if own is not None else self.eos_id
-        self.special_ids = {*hf.all_special_ids, *(id for id, token in hf.added_tokens_decoder.items() if token.special)}
-        self.eos_ids += [id for id in self._ends_of_turns() if id not in self.eos_ids]
-
-    def _ends_of_turns(self) -> list[int]:
-        """The token with which the chat template ends an answer: that of a base model may be no end of a text."""
-        try:
-            ids, labels = chats.example(self, [{"role": "user", "content": "a"}, {"role": "assistant", "content": "a"}])
-        except ValueError:  # it has no template, or needs other messages
-            return []
-        said = [label for label in labels if label != chats.IGNORE_INDEX]
-        return [id for id in said[-1:] if id in self.special_ids]
-
-    def __len__(self) -> int:
-        return len(self.hf)
-
-    def encode(self, text: str) -> list[int]:
-        """Token ids of the whole text. Special tokens in it count as such; none is added."""
-        return list(self._encoded(text)["input_ids"])
-
-    def encode_with_places(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
-        """Token ids, and for each the characters of the text that it stands for. NotImplementedError if it is a slow tokenizer."""
-        if not self.hf.is_fast:
-            raise NotImplementedError
-        encoded = self._encoded(text, return_offsets_mapping=True)
-        return list(encoded["input_ids"]), [tuple(place) for place in encoded["offset_mapping"]]
-
-    def _encoded(self, text: str, **options):
-        # What was stored of an earlier call, such as truncation, has no say.
-        return self.hf(text, add_special_tokens=False, truncation=False, padding=False, verbose=False, **options)
-
-    def decode(self, ids) -> str:
-        """The text of the ids, without special tokens and outer spaces."""
-        return self.hf.decode([int(i) for i in ids], skip_special_tokens=True).strip()
-
-    def token(self, number: int) -> str:
-        """The text of one token, special or not, as the vocabulary writes it."""
-        text = self.hf.convert_ids_to_tokens(int(number)) or ""
-        return text if number in self.special_ids else text.replace("Ġ", " ").replace("▁", " ")
-
-    def chat(self, messages: list[dict], *, add_generation_prompt: bool = False, **variables) -> str:
-        """Messages as the one string that the model reads.
-
-        Args:
-            variables: what the template knows besides, such as `tools` or `enable_thinking`.
-
-        Raises:
-            ChatError: there is no chat template, or it refuses these messages.
-        """
-        options = {**variables, "tokenize": False, "add_generation_prompt": add_generation_prompt}
-        with _told_of_chats(self.hf):
-            return self.hf.apply_chat_template(messages, **options)
-
-    def marked(self, messages: list[dict], **variables) -> tuple[str, list[tuple[int, int]]] | None:
-        """The chat, and where in it the template marks what the assistant says. None if it marks nothing.
-
-        transformers also makes a mask of it, but by a way from characters to tokens that some tokenizers do not know.
-        """
-        if not re.search(r"{%-?\s*generation\s*-?%}", str(self.hf.chat_template)):
-            return None
-        with _told_of_chats(self.hf):
-            template = self.hf.get_chat_template(None, variables.get("tools"))
-            given = {**self.hf.special_tokens_map, **variables}
-            texts, spans = render_jinja_template([messages], chat_template=template, return_assistant_tokens_mask=True, **given)
-        found = [tuple(span) for span in spans[0]]
-        return (texts[0], found) if found else None
-
-    def save(self, folder: Path) -> None:
-        """Write its files into an existing folder."""
-        self.hf.save_pretrained(folder)
-
-
-@contextmanager
-def _told_of_chats(hf):
-    """ChatError instead of whatever a template raises."""
-    try:
-        yield
-    except Exception as error:  # each template fails in its own way
-        if not hf.chat_template:
-            raise ChatError("This tokenizer has no chat template: its model was not trained to chat. Choose one that was.") from None
-        words = " ".join(str(error).split())[:300]
-        raise ChatError(f"The chat template refuses these messages ({type(error).__name__}: {words})") from None
-
-
 def save(model: nn.Module, folder: Path) -> None:
-    """Write the files of a model that `load` has given. CheckpointError if it holds layers that were put into it."""
+    """Write the files of a model that `load` has given. CheckpointError if it is no longer the model of its config."""
     if not isinstance(model, transformers.PreTrainedModel):
         raise CheckpointError(f"A {type(model).__name__} has no standard files. Save a model that checkpoint.load has given.")
     with torch.device("meta"):
-        own = type(model)(model.config).state_dict().keys()
-    if unknown := sorted(model.state_dict().keys() - own):
-        raise CheckpointError(f"The model holds {unknown[0]}, for which the standard files have no place.")
+        due = type(model)(model.config)
+    contents.check_same(due.state_dict(), model.state_dict(), tied=set(due._tied_weights_keys or ()))
     head = model.get_output_embeddings()
     model.config.tie_word_embeddings = head is not None and head.weight is model.get_input_embeddings().weight
-    folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
+    for single in contents.SINGLE:
+        if (folder / single).exists():
+            (folder / f"{single}{contents.INDEX}").unlink(missing_ok=True)  # of an earlier model in several files

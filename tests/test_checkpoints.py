@@ -1,24 +1,22 @@
 """Any causal language model loads as transformers loads it, and a folder that holds something else says what."""
 
-import copy
 import json
+import re
 import shutil
-import warnings
 from pathlib import Path
 
 import gguf
+import numpy as np
 import peft
 import pytest
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
-from torch import nn
 from transformers import AutoModelForCausalLM
 
-from lab import checkpoint, data
+from lab import checkpoint
 from lab.checkpoint import CheckpointError
 from lab.model import generate
-from solutions.lora import inject_lora, merge_lora
 from tests.checkpoints import SIZES, change, change_weights, ids, model_of, saved
 
 
@@ -141,10 +139,20 @@ def test_several_files_with_an_index(tmp_path, tied):
     assert len(list(tmp_path.glob("model-*.safetensors"))) > 1
 
 
-@pytest.mark.parametrize("prefix", ["_orig_mod.", "module.", "base_model.model."])
-def test_a_prefix_in_front_of_all_names(tmp_path, prefix):
-    model = model_of(tie_word_embeddings=False)
+@pytest.mark.parametrize("kind, tied", [("Qwen2", False), ("Qwen2", True), ("GPT2", True)])
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "module.", "base_model.model.", "_orig_mod.module."])
+def test_a_prefix_in_front_of_all_names(tmp_path, prefix, kind, tied):
+    model = model_of(kind, tie_word_embeddings=tied)
     change_weights(saved(model, tmp_path), lambda weights: {prefix + name: tensor for name, tensor in weights.items()})
+    same(tmp_path, model)
+    checkpoint.save(*checkpoint.load(tmp_path), tmp_path / "again")
+    assert not any(name.startswith(prefix) for name in load_file(tmp_path / "again" / "model.safetensors"))
+
+
+def test_a_wrapper_in_the_middle_of_names(tmp_path):
+    model = model_of(tie_word_embeddings=False)
+    wrapped = re.compile(r"(layers\.[0-9]\.)")
+    change_weights(saved(model, tmp_path), lambda weights: {wrapped.sub(r"\1_fsdp_wrapped_module.", name): t for name, t in weights.items()})
     same(tmp_path, model)
 
 
@@ -170,8 +178,30 @@ def test_a_gguf_file(tmp_path, tiny):
         checkpoint.load(tmp_path)
 
 
-def write_gguf(path: Path) -> None:
-    """The tiny model as llama.cpp stores it."""
+def test_a_model_from_gguf_can_be_saved(tmp_path):
+    write_gguf(tmp_path / "tiny.gguf")
+    model, tokenizer = checkpoint.load(tmp_path / "tiny.gguf")
+    checkpoint.save(model, tokenizer, tmp_path / "new")
+    same(tmp_path / "new", AutoModelForCausalLM.from_pretrained(checkpoint.TINY))
+
+
+@pytest.mark.parametrize(
+    "add, words",
+    [
+        (lambda writer: writer.add_rope_scaling_type(gguf.RopeScalingType.YARN), "scales its rotary positions .yarn"),
+        (lambda writer: writer.add_tensor("rope_freqs.weight", np.ones(16, dtype=np.float32)), "scales its rotary positions"),
+        (lambda writer: writer.add_sliding_window(16), "a sliding window of 16"),
+        (lambda writer: writer.add_tensor("blk.0.attn_q_norm.weight", np.ones(32, dtype=np.float32)), "numbers, of which transformers has taken"),
+    ],
+)
+def test_what_transformers_leaves_out_of_a_gguf_file_is_told(tmp_path, add, words):
+    write_gguf(tmp_path / "tiny.gguf", add)
+    with pytest.raises(CheckpointError, match=words):
+        checkpoint.load(tmp_path)
+
+
+def write_gguf(path: Path, add=lambda writer: None) -> None:
+    """The tiny model as llama.cpp stores it, and what `add` adds."""
     config = json.loads((checkpoint.TINY / "config.json").read_text())
     tokenizer = json.loads((checkpoint.TINY / "tokenizer.json").read_text())
     special = {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
@@ -195,6 +225,7 @@ def write_gguf(path: Path) -> None:
     names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.QWEN2, config["num_hidden_layers"])
     for name, tensor in load_file(checkpoint.TINY / "model.safetensors").items():
         writer.add_tensor(names.get_name(name, try_suffixes=(".weight", ".bias")), tensor.numpy())
+    add(writer)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -233,69 +264,6 @@ def test_the_end_tokens_are_those_of_the_generation_config(tmp_path):
     assert (tokenizer.eos_ids, tokenizer.eos_id) == ([7, 1], 1)  # <|end|> is both the tokenizer's and in the list
     first = generate(model, ids(1), max_new_tokens=1, eos_id=999, pad_id=0).item()
     assert generate(model, ids(1), max_new_tokens=5, eos_id=[999, first], pad_id=0).tolist() == [[first]]
-
-
-def test_a_model_from_a_folder_is_fine_tuned_and_saved(tmp_path):
-    """Loaded, adapted, trained, merged, saved: transformers then computes the same."""
-    model, tokenizer = checkpoint.load(saved(model_of(tie_word_embeddings=True), tmp_path / "old"))
-    inject_lora(model, ["q_proj", "down_proj"], 4, 8.0)
-    batch = data.dialogue_batch(tokenizer, [[{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Ada"}]])
-    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.5)
-    for _ in range(2):
-        logits = model(batch["input_ids"], batch["attention_mask"])
-        nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), batch["labels"][:, 1:].flatten()).backward()
-        optimizer.step()
-    due = model(ids()).detach()
-    with pytest.raises(CheckpointError, match="holds LoRA in 4 layers.*merge=True"):
-        checkpoint.save(model, tokenizer, tmp_path / "new")
-    checkpoint.save(model, tokenizer, tmp_path / "new", merge=True)
-    assert torch.equal(model(ids()), due), "the model itself stays as it is"
-    again = AutoModelForCausalLM.from_pretrained(tmp_path / "new")
-    assert (again(ids()).logits - due).abs().max() < 1e-4
-    assert again.config.architectures == ["Qwen2ForCausalLM"]
-
-
-# --- saving -------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def tiny_copy(tiny):
-    return copy.deepcopy(tiny[0]), tiny[1]
-
-
-def with_own_head(model):
-    model.lm_head.weight = nn.Parameter(model.lm_head.weight.detach().clone())
-    return model
-
-
-@pytest.mark.parametrize("untie_first", [True, False])
-@pytest.mark.parametrize("own", [True, False])
-def test_a_head_that_was_trained_survives(tiny_copy, tmp_path, own, untie_first):
-    model, tokenizer = tiny_copy if own else checkpoint.load(checkpoint.TINY)
-    inject_lora(with_own_head(model) if untie_first else model, ["lm_head"], 4, 8.0)
-    nn.init.normal_(model.lm_head.lora_B, std=0.1)
-    due = model(ids()).detach()
-    embedded = model.get_input_embeddings().weight.detach().clone()
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
-        merge_lora(model)
-    assert bool(told) != untie_first
-    checkpoint.save(model, tokenizer, tmp_path)
-    again, _ = checkpoint.load(tmp_path)
-    assert (again(ids()) - due).abs().max() < 1e-4
-    assert torch.equal(again.get_input_embeddings().weight, embedded)
-
-
-def test_layers_without_a_place_in_the_files_are_named(tiny_copy, tmp_path):
-    model, tokenizer = tiny_copy
-    model.model.soft_prompt = nn.Parameter(torch.zeros(4, 128))
-    with pytest.raises(CheckpointError, match="model.soft_prompt"):
-        checkpoint.save(model, tokenizer, tmp_path / "own")
-    model, tokenizer = checkpoint.load(checkpoint.TINY)
-    model.model.soft_prompt = nn.Parameter(torch.zeros(4, 128))
-    with pytest.raises(CheckpointError, match="model.soft_prompt"):
-        checkpoint.save(model, tokenizer, tmp_path / "theirs")
-    assert not (tmp_path / "own").exists() and not (tmp_path / "theirs").exists()
 
 
 # --- something else -----------------------------------------------------------------------------
@@ -355,6 +323,29 @@ def with_nan(weights):
     return weights
 
 
+def in_a_pickle(folder):
+    torch.save(in_eight_bits(load_file(folder / "model.safetensors")), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+
+
+def training_state(folder):
+    torch.save({"step": 3, "model": load_file(folder / "model.safetensors")}, folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+
+
+def of_another_layer(weights):
+    return weights | {"model.layers.0.self_attn.q_norm.weight": torch.ones(16)}
+
+
+def twice(weights):
+    return {who + name: tensor.clone() for who in ("student.", "teacher.") for name, tensor in weights.items()}
+
+
+def gone(folder):
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors").symlink_to(folder / "nowhere")
+
+
 def written(name, content):
     return lambda folder: (folder / name).write_bytes(content)
 
@@ -387,6 +378,15 @@ WRONG = {
     "another shape": (lambda folder: change(folder / "config.json", intermediate_size=90), "has shape .*config.json asks for"),
     "another number of layers": (lambda folder: change(folder / "config.json", num_hidden_layers=3, layer_types=...), "lack model.layers.2"),
     "NaN": (lambda folder: change_weights(folder, with_nan), "model.norm.weight holds NaN"),
+    "whole numbers in a pickle": (in_a_pickle, "is of type torch.int8, so this is a quantised model"),
+    "the state of a training": (training_state, "holds more than weights"),
+    "norms that the config does not know": (lambda folder: change_weights(folder, of_another_layer), "q_norm.weight, which has no place"),
+    "two models": (lambda folder: change_weights(folder, twice), "several models, .*student. and teacher."),
+    "a model that sees the future": (lambda folder: change(folder / "config.json", is_causal=False), "sees later tokens"),
+    "a number that is none": (lambda folder: change(folder / "config.json", rms_norm_eps=float("nan")), "answers with NaN"),
+    "a link to nothing": (gone, "points to a file that is gone"),
+    "a pointer for the end tokens": (written("generation_config.json", POINTER), "generation_config.json is only a pointer"),
+    "an index of nothing": (lambda folder: (only_shards(folder), written("model.safetensors.index.json", b"{}")(folder)), "names no files"),
     "a tokenizer that is none": (written("tokenizer.json", b"{}"), "the tokenizer cannot be read"),
 }
 
@@ -401,6 +401,20 @@ def test_a_folder_that_holds_something_else_says_what(tmp_path, case):
     with pytest.raises(CheckpointError, match=words) as told:
         checkpoint.load(tmp_path)
     assert str(tmp_path) in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "name, words",
+    [("", "is empty"), ("~nobody-of-this-name/x", "There is no model"), ("x" * 5000, "There is no model"), ("a/b.gguf", "There is no file")],
+)
+def test_a_name_that_cannot_be_is_told(name, words):
+    with pytest.raises(CheckpointError, match=words):
+        checkpoint.load(name)
+
+
+def test_a_device_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(CheckpointError, match="no device 'nonesuch'"):
+        checkpoint.load(tmp_path, device="nonesuch")
 
 
 def test_an_empty_folder_and_a_file_are_named(tmp_path):

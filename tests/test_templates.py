@@ -5,9 +5,10 @@ import shutil
 
 import pytest
 from tokenizers import Tokenizer as FastTokenizer
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, ByT5Tokenizer
 
 from lab import chats, checkpoint, data
+from lab.pretrained_tokenizer import TransformersTokenizer
 from lab.tokenizer import ChatError
 from lab.world import Question
 from tests.checkpoints import change
@@ -19,6 +20,7 @@ TOOLS = "{% if tools %}{{ '<|system|>' }}{% for tool in tools %}{{ tool | tojson
 CALLS = "{% for call in m.tool_calls or [] %}{{ call.function | tojson }}{% endfor %}"
 TEMPLATES = {
     "as it is": None,
+    "as it is in words": EACH + ASK,
     "begins with a token": "{{ bos_token }}" + EACH + ASK,
     "ends with a token": "{% for m in messages %}{{ '<|' + m.role + '|>' + m.content + eos_token }}{% endfor %}" + ASK,
     "tools": TOOLS + "{% for m in messages %}{{ '<|' + m.role + '|>' + (m.content or '') }}" + CALLS + "{{ '<|end|>' }}{% endfor %}" + ASK,
@@ -193,6 +195,75 @@ def test_an_answer_that_begins_like_the_prompt_is_learned_whole(folder):
     for content in ("<think>\nfar</think>Far.", "<b>Far</b>", "<", "Where is Oslo?"):
         turns = learned(tokenizer, [USER, {"role": "assistant", "content": content}])
         assert turns == [f"{content.removeprefix('<think>' + chr(10))}<|end|>"]
+
+
+CALLED = (
+    "{% for m in messages %}{{ '<|' + m.role + '|>' }}"
+    "{% if m.role == 'assistant' and loop.last %}{{ '<think>' + (m.reasoning_content or '') + '</think>' }}{% endif %}{{ m.content or '' }}"
+    "{% for call in m.tool_calls or [] %}{{ '[CALL]' + call.function | tojson + '[/CALL]' }}{% endfor %}{{ '<|end|>\n' }}{% endfor %}" + ASK
+)
+NO_HEADER = (
+    "{% for m in messages %}{% if m.role == 'user' %}{{ '[ASK] ' + m.content + ' [/ASK]' }}{% elif m.role == 'tool' %}{{ '[RESULT]' + m.content }}"
+    "{% else %}{% if m.tool_calls %}{{ '[CALL]' + m.tool_calls[0].function | tojson }}{% else %}{{ ' ' + m.content }}{% endif %}{{ '<|end|>' }}"
+    "{% endif %}{% endfor %}"
+)
+SHOWN_AGAIN = (
+    "{% set ns = namespace(name='') %}{% for m in messages %}{% if m.role == 'tool' %}{{ '<|system|>' + ns.name + ': ' + m.content + '<|end|>' }}"
+    "{% elif m.tool_calls %}{% set ns.name = m.tool_calls[0].function.name %}{{ '<|assistant|>' + ns.name + '<|end|>' }}"
+    "{% else %}{{ '<|' + m.role + '|>' + m.content + '<|end|>' }}{% endif %}{% endfor %}" + ASK
+)
+TOLD = {"role": "tool", "content": "42"}
+ASKED = '{"name": "find", "arguments": {"x": "Ã©<"}}'
+
+
+@pytest.mark.parametrize(
+    "template, messages, due",
+    [
+        (CALLED, [USER, CALL, TOLD, ANSWER], [f"[CALL]{ASKED}[/CALL]<|end|>", "<think></think>Far away.<|end|>"]),
+        (CALLED, [USER, {**CALL, "content": "I look."}, TOLD], [f"I look.[CALL]{ASKED}[/CALL]<|end|>"]),
+        (CALLED, [USER, {**ANSWER, "reasoning_content": "Hm."}], ["<think>Hm.</think>Far away.<|end|>"]),
+        (CALLED, [ANSWER, USER, {"role": "assistant", "content": ""}], ["Far away.<|end|>", "<think></think><|end|>"]),
+        (NO_HEADER, [USER, CALL, TOLD, ANSWER], [f"[CALL]{ASKED}<|end|>", " Far away.<|end|>"]),
+        (SHOWN_AGAIN, [USER, CALL, TOLD, ANSWER], ["find<|end|>", "Far away.<|end|>"]),
+    ],
+)
+def test_calls_thoughts_and_empty_answers_are_learned_whole(folder, template, messages, due):
+    assert learned(tokenizer_of(folder, template), messages) == due
+
+
+def test_a_base_model_learns_the_end_of_its_template(folder):
+    """Its own end token ends a text; the template's ends a turn. Both stop it."""
+    change(folder / "tokenizer_config.json", eos_token="<|endoftext|>")
+    change(folder / "config.json", eos_token_id=0)
+    tokenizer = tokenizer_of(folder, TEMPLATES["the last turn otherwise"])
+    assert (tokenizer.eos_id, tokenizer.eos_ids) == (0, [0, 1])
+    assert learned(tokenizer, [USER, ANSWER, USER, ANSWER]) == ["Far away.<|end|>", "<think></think>Far away.<|end|>"]
+
+
+def test_marks_that_mark_nothing_do_not_count(folder):
+    template = "{# {% generation %} #}" + TEMPLATES["as it is in words"]
+    assert learned(tokenizer_of(folder, template), [USER, ANSWER]) == ["Far away.<|end|>"]
+
+
+def test_a_tokenizer_that_tells_no_places(folder):
+    slow = ByT5Tokenizer()
+    slow.chat_template = EACH + ASK
+    ids, labels = chats.example(TransformersTokenizer(slow, [1], 999), [USER, ANSWER])
+    assert ids == slow(slow.apply_chat_template([USER, ANSWER], tokenize=False), add_special_tokens=False).input_ids
+    assert slow.decode([label for label in labels if label != data.IGNORE_INDEX]) == "Far away."
+
+
+@pytest.mark.parametrize("messages", [[[USER, ANSWER]], "Where?", [["user", "Where?"]]])
+def test_what_is_no_dialogue_is_told(folder, messages):
+    with pytest.raises(ValueError, match="A dialogue is a list of messages"):
+        data.dialogue_batch(tokenizer_of(folder), [messages])
+    with pytest.raises(ValueError, match="at least one dialogue"):
+        data.dialogue_batch(tokenizer_of(folder), [])
+
+
+def test_half_a_character_is_told(folder):
+    with pytest.raises(ValueError, match="half of a character"):
+        data.dialogue_batch(tokenizer_of(folder), [[USER, {"role": "assistant", "content": "\ud800"}]])
 
 
 def test_a_token_over_the_border_is_learned(folder):
