@@ -212,6 +212,9 @@ def read_dict(path: Path) -> dict:
         return _dict(json.loads(path.read_text(encoding="utf-8")))
     except UnicodeDecodeError:
         raise CheckpointError(f"{path} cannot be read: it is not in UTF-8.") from None
+    except json.JSONDecodeError as error:
+        hint = "It begins with a byte-order mark: save it as UTF-8 without one." if "BOM" in error.msg else error
+        raise CheckpointError(f"{path} cannot be read: {hint}") from None
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}") from None
 
