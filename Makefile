@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 NOTEBOOKS ?= notebooks
 READY := $(VENV)/.ready
 
-.PHONY: help check watch quiz test lab slides reset update bench release collect grade setup-classroom lock
+.PHONY: help check watch quiz test lab real slides reset update bench release collect grade setup-classroom lock
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -14,6 +14,7 @@ help:  ## show this list
 	@echo "make watch               the same, each time you save; q quits"
 	@echo "make lab                 open the course in JupyterLab"
 	@echo "make quiz                answer ten questions; make quiz ARGS=\"--topic lora --exam\" chooses"
+	@echo "make real                fetch a real language model (SmolLM2, 93 MB), once; then it loads without a network"
 	@echo "make slides              the five topics as slides, in the folder slides"
 	@echo "make reset               list the backups; PROBLEM=lora STUB=inject_lora blanks one stub (your text is kept)"
 	@echo "make update              the newest edition of the course, with your work carried over"
@@ -43,6 +44,9 @@ test: $(READY)
 
 lab: $(READY)
 	@$(RUN) -m desk lab $(ARGS)
+
+real: $(READY)
+	@$(RUN) -m lab.smollm2
 
 slides: $(READY)
 	@$(RUN) -m jupyter nbconvert --config lab/slides/config.py notebooks/0[1-5]_*.ipynb

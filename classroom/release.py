@@ -38,7 +38,7 @@ from quiz.register import Broken
 
 TEMPLATES = Path(__file__).parent / "templates" / "handout"
 PARTS = ("grader", "quiz", "topics")  # what a copy can do without
-TARGETS = ("help", "check", "watch", "quiz", "lab", "slides", "reset", "update")  # of the Makefile, for students
+TARGETS = ("help", "check", "watch", "quiz", "lab", "real", "slides", "reset", "update")  # of the Makefile, for students
 PACKAGES = ("lab", "desk", "grader", "quiz", "solutions")
 INSTRUCTORS = ("pyseccomp",)  # of the requirements, what only the classroom needs
 GRADERLESS = (

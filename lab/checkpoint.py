@@ -25,8 +25,8 @@ def load(name: str | Path = "tiny", *, dtype: torch.dtype = torch.float32, devic
     The model is called as model(input_ids, attention_mask) and returns logits (B, T, V).
 
     Args:
-        name: "tiny" (the model of this course), a local folder, a .gguf file, or a hub name such as
-            "Qwen/Qwen2.5-0.5B-Instruct", which is downloaded once.
+        name: "tiny" (the model of this course), "smollm2" (a real one of 135 million parameters, which `lab.smollm2` fetches
+            once), a local folder, a .gguf file, or a hub name such as "Qwen/Qwen2.5-0.5B-Instruct", which is downloaded once.
         dtype: of the weights.
         device: where they lie, such as "cuda".
 
@@ -37,6 +37,10 @@ def load(name: str | Path = "tiny", *, dtype: torch.dtype = torch.float32, devic
     Raises:
         CheckpointError: no such model, no network, something else than a causal language model, or a damaged file.
     """
+    if str(name) == "smollm2":
+        from lab import smollm2
+
+        return smollm2.load(dtype=dtype, device=device)
     if str(name) != "tiny":
         from lab import pretrained  # here, since transformers takes seconds to import
 
