@@ -82,6 +82,7 @@ def _digest(content: bytes) -> str:
 
 
 _PREPARING = threading.Lock()
+_MAKING = threading.Lock()  # a sandbox. Not the lock above: who waits for a new child has no time to lose
 _SANDBOXES: list[sandbox.Sandbox] = []
 
 
@@ -150,7 +151,7 @@ def _observe(job: Job, ids: list[str], unsafe: bool) -> Observed:
 def _start(job: Job, seeds: dict[str, int], unsafe: bool):
     if unsafe:
         return observe.Process(inside.work, sandbox.job(job.files, job.problem, seeds, b""))
-    with _PREPARING:
+    with _MAKING:
         if not _SANDBOXES:
             _SANDBOXES.append(sandbox.Sandbox())
         prepared = _SANDBOXES[0]
@@ -159,7 +160,7 @@ def _start(job: Job, seeds: dict[str, int], unsafe: bool):
 
 def _new_sandbox() -> None:
     """End the sandbox of this process. The next job makes a new one."""
-    with _PREPARING:
+    with _MAKING:
         while _SANDBOXES:
             _SANDBOXES.pop().close()
 

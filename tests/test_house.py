@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 
 from grader.problems import ROOT
 
-OWN = {"lab", "desk", "grader", "quiz", "solutions", "tests", "classroom"}
+OWN = {"lab", "desk", "grader", "quiz", "solutions", "tests", "classroom", "classify"}
 MAY_IMPORT = {
     "solutions": set(),
     "lab": set(),
@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "quiz": set(),
     "grader": {"desk", "lab", "solutions"},
     "classroom": {"desk", "grader", "quiz"},
+    "classify": {"lab", "solutions"},
 }
 
 
