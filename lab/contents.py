@@ -54,7 +54,7 @@ def check(folder: Path) -> None:
             "Move adapter_config.json and its weights into a folder of their own."
         )
     for path in sorted(path for kind in SMALL for path in folder.glob(kind)):
-        if path.is_file() and not path.name.startswith("."):
+        if path.is_file() and path.stat().st_size and not path.name.startswith("."):
             check_is_there(path)
     if (folder / "generation_config.json").exists():
         read_dict(folder / "generation_config.json")
