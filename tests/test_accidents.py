@@ -31,7 +31,9 @@ def short_limits(monkeypatch):
         ("return 3", "error", "TypeError"),
     ],
 )
-def test_an_accident_ends_its_check_alone(lora, body, status, words):
+def test_an_accident_ends_its_check_alone(lora, monkeypatch, body, status, words):
+    if status != "timeout":  # its end does not depend on the time, however slow the machine is
+        monkeypatch.setattr(observe, "ALONE", observe.Limits(first=60.0))
     report = graded(lora, f"\ndef lora_state_dict(model):\n    {body}")
     assert not_passed(report) == [VICTIM]
     result = next(result for result in report.results if result.check.id == VICTIM)
