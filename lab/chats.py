@@ -227,7 +227,7 @@ def _without_header(render: Callable, messages: list[dict], k: int, whole: str, 
 def _tokens(turn: Turn, ids: list[int], places: list[tuple[int, int]], tokenizer) -> list[int]:
     """The tokens of a turn by number, its end token included: no model says what a template writes behind it."""
     spoken = [token for token, (first, last) in enumerate(places) if first < turn.end and turn.start < last]
-    behind = [token for token, (first, _) in enumerate(places) if turn.end <= first < turn.limit and token not in spoken]
+    behind = [token for token, (first, _) in enumerate(places) if turn.end <= first < turn.limit]
     for ends in (tokenizer.eos_ids, tokenizer.special_ids):
         end = next((number for number, token in enumerate(behind) if ids[token] in ends), None)
         if end is not None:

@@ -140,8 +140,16 @@ def check_same(due: dict[str, torch.Tensor], given: dict[str, torch.Tensor], tie
     for name, tensor in given.items():
         if tensor.shape != due[name].shape:
             raise CheckpointError(f"{name} has shape {tuple(tensor.shape)}, but the config of the model says {tuple(due[name].shape)}.")
+    if name := not_finite(given):
+        raise CheckpointError(f"{name} holds NaN or infinity. Such a model is not saved: has the training diverged?")
+
+
+def not_finite(tensors: dict[str, torch.Tensor]) -> str:
+    """The name of the first tensor that holds NaN or infinity, "" if none does. No copy is made for it."""
+    for name, tensor in tensors.items():
         if tensor.is_floating_point() and tensor.numel() and not all(bound.isfinite() for bound in tensor.aminmax()):
-            raise CheckpointError(f"{name} holds NaN or infinity. Such a model is not saved: has the training diverged?")
+            return name
+    return ""
 
 
 def check_target(folder: Path) -> None:

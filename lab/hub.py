@@ -6,7 +6,7 @@ from pathlib import Path
 from lab import contents
 from lab.contents import CheckpointError
 
-SMALL_FILES = ["*.json", "*.jinja", "*.model", "*.txt", "*.tiktoken"]
+SMALL_FILES = [*contents.SMALL, "*.tiktoken"]
 
 
 def find(name: str) -> tuple[Path, str | None]:

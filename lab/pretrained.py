@@ -142,19 +142,11 @@ def _renaming(model: nn.Module, told: dict, place: Path) -> dict[str, str]:
 
 def _check_numbers(model: nn.Module, place: Path) -> None:
     """CheckpointError names the first tensor that holds NaN or infinity."""
-    if name := not_finite(model):
+    if name := contents.not_finite(model.state_dict()):
         kind = str(next(model.parameters()).dtype).removeprefix("torch.")
         raise CheckpointError(
             f"{place}: {name} holds NaN or infinity in {kind}, so the model can only give NaN. Take an earlier checkpoint, or another dtype."
         )
-
-
-def not_finite(model: nn.Module) -> str:
-    """The name of the first tensor of a model that holds NaN or infinity, "" if none does."""
-    for name, tensor in model.state_dict().items():
-        if tensor.is_floating_point() and tensor.numel() and not all(bound.isfinite() for bound in tensor.aminmax()):
-            return name
-    return ""
 
 
 @torch.no_grad()
@@ -197,7 +189,8 @@ def _giving_logits(kind: type) -> type:
         given = {name: value for name, value in given.items() if value is not None}
         if options:
             return kind.forward(self, **given, **options)
-        if "position_ids" in known and not counts_by_padding(self) and attention_mask is not None and not attention_mask[:, 0].all():
+        at_the_left = attention_mask is not None and not attention_mask[:, 0].all()
+        if "position_ids" in known and at_the_left and not counts_by_padding(self):
             given["position_ids"] = (attention_mask.cumsum(dim=1) - 1).clamp(min=0)  # padding at the left changes nothing
         given |= {name: value for name, value in (("use_cache", False), ("return_dict", True)) if name in known}
         try:
