@@ -161,7 +161,9 @@ def _signed_text(text, sign: Callable[[], str]):
         return [{**p, "text": _signed_text(p["text"], sign)} if isinstance(p, dict) and p.get("text") else p for p in text]
     if not isinstance(text, str):
         return text
-    return "".join(part if THOUGHTS.fullmatch(part) or not part.strip() else _between(part, sign()) for part in THOUGHTS.split(text))
+    parts = (part if THOUGHTS.fullmatch(part) or not part.strip() else _between(part, sign()) for part in THOUGHTS.split(text))
+    signed = "".join(parts)
+    return signed if signed != text else text + sign()  # blanks alone, or a thought without words: the end is learned
 
 
 def _between(text: str, sign: str) -> str:

@@ -223,6 +223,8 @@ ASKED = '{"name": "find", "arguments": {"x": "Ã©<"}}'
         (CALLED, [USER, {**CALL, "content": "I look."}, TOLD], [f"I look.[CALL]{ASKED}[/CALL]<|end|>"]),
         (CALLED, [USER, {**ANSWER, "reasoning_content": "Hm."}], ["<think>Hm.</think>Far away.<|end|>"]),
         (CALLED, [ANSWER, USER, {"role": "assistant", "content": ""}], ["Far away.<|end|>", "<think></think><|end|>"]),
+        (EACH + ASK, [USER, {"role": "assistant", "content": " \n"}, USER, ANSWER], [" \n<|end|>", "Far away.<|end|>"]),
+        (CALLED, [USER, {"role": "assistant", "content": "<think></think>"}, USER, ANSWER], ["<think></think><|end|>", "<think></think>Far away.<|end|>"]),
         (NO_HEADER, [USER, CALL, TOLD, ANSWER], [f"[CALL]{ASKED}<|end|>", " Far away.<|end|>"]),
         (SHOWN_AGAIN, [USER, CALL, TOLD, ANSWER], ["find<|end|>", "Far away.<|end|>"]),
     ],
