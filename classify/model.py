@@ -12,7 +12,8 @@ from torch import nn
 
 from classify import ClassifyError
 from lab import contents, hub
-from lab.pretrained import counts_by_padding, not_finite
+from lab.contents import not_finite
+from lab.pretrained import counts_by_padding
 from solutions.lora import inject_lora
 from solutions.peft import add_adapters, apply_bitfit, freeze
 from solutions.sft import SequenceClassifier
@@ -93,7 +94,7 @@ def load_encoder(name: str) -> tuple[nn.Module, transformers.PreTrainedTokenizer
         raise ClassifyError(
             f"{name}: the weights lack {missing[0]}, which config.json calls for. Copy or download the model again."
         )
-    if broken := not_finite(encoder):
+    if broken := not_finite(encoder.state_dict()):
         raise ClassifyError(f"{name}: {broken} holds NaN or infinity. Take an earlier checkpoint.")
     _check_tokenizer(name, tokenizer, encoder)
     _check_sees_both_sides(name, encoder)
