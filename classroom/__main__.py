@@ -13,8 +13,8 @@ import secrets
 import sys
 from pathlib import Path
 
-from classroom.collect import CollectError, collect, load, summary
-from classroom.roster import RosterError, read_roster
+from classroom.incoming.collect import CollectError, collect, load, summary
+from classroom.incoming.roster import RosterError, read_roster
 
 WITHOUT_A_SANDBOX = (
     "Without a sandbox, every submission may do what you may do: read and delete your files, use the network, read the "
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _errors() -> tuple[type[Exception], ...]:
     """Errors of the parts that were loaded. Grading loads torch, which collecting does not need."""
-    names = {"classroom.grading": "GradeError", "classroom.sandbox": "NoSandbox", "classroom.release": "ReleaseError"}
+    names = {"classroom.grading.runner": "GradeError", "classroom.grading.sandbox": "NoSandbox", "classroom.handout.release": "ReleaseError"}
     return tuple(getattr(sys.modules[module], name) for module, name in names.items() if module in sys.modules)
 
 
@@ -92,7 +92,7 @@ def _jobs(text: str) -> int:
 
 
 def _release(options) -> int:
-    from classroom.release import release
+    from classroom.handout.release import release
 
     archive = release(options.out, options.without, options.with_solutions, options.with_quiz_keys)
     print(f"{options.out} and {archive} are what students get.")
@@ -122,7 +122,7 @@ def _grade(options) -> int:
 
 
 def _setup(options) -> int:
-    from classroom import sandbox
+    from classroom.grading import sandbox
 
     sandbox.check()
     print("The sandbox is ready: bubblewrap is installed, and user namespaces are allowed.")

@@ -13,11 +13,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from classroom import answers, grading, pages, sandbox, texts
-from classroom.collect import Collection
-from classroom.grading import GradeError
-from classroom.roster import Roster, canvas_gradebook, moodle_gradebook, plain_gradebook
-from classroom.similar import compare
+from classroom.grading import answers, runner, sandbox
+from classroom.grading.runner import GradeError
+from classroom.incoming.collect import Collection
+from classroom.incoming.roster import Roster
+from classroom.likeness import texts
+from classroom.likeness.similar import compare
+from classroom.outgoing import pages
+from classroom.outgoing.gradebooks import canvas_gradebook, moodle_gradebook, plain_gradebook
 from grader.checks import checks_of
 from grader.problems import PROBLEMS
 
@@ -55,15 +58,15 @@ def grade(
     if not unsafe and not scheduler:
         sandbox.check()
     seed = _begin(out, seed)
-    work = grading.jobs_of(collection, seed)
+    work = runner.jobs_of(collection, seed)
     with _progress(len(work)) as tell, _executor(jobs, scheduler) as (executor, workers):
-        results = grading.run(work, out, executor, workers, unsafe, tell)
+        results = runner.run(work, out, executor, workers, unsafe, tell)
     return _write(collection, results, out, seed, roster)
 
 
 def _begin(out: Path, seed: int | None) -> int:
     """Make the folder, or go on in it. The seed of the run is kept there."""
-    path = out / grading.RUN
+    path = out / runner.RUN
     try:
         if path.exists():
             kept = json.loads(path.read_text(encoding="utf-8"))["seed"]
@@ -102,7 +105,7 @@ def _executor(jobs: int | None, scheduler: str | None) -> Iterator[tuple[Executo
         yield executor, workers
     finally:
         executor.shutdown(cancel_futures=True)  # what is at work ends first, in a second or so
-        grading.close()
+        runner.close()
 
 
 @contextmanager

@@ -79,7 +79,7 @@ class Observed:
     notices: what the report should say about its files.
     remarks: for names whose code is not where it counts: a sentence on that. See `grader.remarks`.
     rules: patterns that the code shows and that cannot be right. See `grader.rules`.
-    looked: what else was seen in the code: dicts of "kind", "name", "cell" and "line". See `classroom.suspicion`.
+    looked: what else was seen in the code: dicts of "kind", "name", "cell" and "line". See `classroom.grading.suspicion`.
     """
 
     checks: dict[str, Observation]

@@ -6,7 +6,7 @@ There is one file for each problem, `Problem.recorded`, in the format of `grader
      "observations": {check: {"value": …, "asked": [names]}},
      "blank": {the first stub of a cell: the cell's source}}
 
-The folder is made for the copies that students get; see `classroom.release`. Where it is missing, the references are there.
+The folder is made for the copies that students get; see `classroom.handout.release`. Where it is missing, the references are there.
 """
 
 from functools import cache

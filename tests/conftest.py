@@ -30,7 +30,7 @@ needs_dask = pytest.mark.skipif(
 @pytest.fixture(scope="session")
 def sandboxed():
     """For tests that run strangers' code. They are left out on a machine that cannot shut it in."""
-    from classroom import sandbox
+    from classroom.grading import sandbox
 
     try:
         sandbox.check()

@@ -6,9 +6,11 @@ import random
 
 import pytest
 
-from classroom import answers, grading, pages, room
-from classroom.answers import Marked, mark, missed, most_points
-from classroom.collect import collect
+from classroom import room
+from classroom.grading import answers, runner
+from classroom.grading.answers import Marked, mark, missed, most_points
+from classroom.incoming.collect import collect
+from classroom.outgoing import pages
 from quiz import bank, keyless
 from quiz.grading import grade, right_answer
 from tests.conftest import needs_sandbox
@@ -218,7 +220,7 @@ def graded(tmp_path_factory):
     for name, data in files.items():
         (place / "in" / name).write_bytes(data)
     lines = room.grade(collect([place / "in"], place / "all"), place / "out", seed=1, jobs=1)
-    grading.close()
+    runner.close()
     return place / "out", lines
 
 

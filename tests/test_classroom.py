@@ -13,9 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from classroom import grading, pages, room, sandbox
+from classroom import room
 from classroom.__main__ import main
-from classroom.collect import collect, load
+from classroom.grading import runner, sandbox
+from classroom.incoming.collect import collect, load
+from classroom.outgoing import pages
 from grader import bank, judge, stubs
 from grader.problems import PROBLEMS, ROOT
 from grader.submission import Cell, Submission
@@ -31,12 +33,12 @@ SEED = 2021  # the public one: what the checks see in our own code is in the sto
 @pytest.fixture(scope="module", autouse=True)
 def no_sandbox_is_left():
     yield
-    grading.close()
+    runner.close()
 
 
-def job(text: str | bytes, name: str = "lora.py", student: str = "ada") -> grading.Job:
+def job(text: str | bytes, name: str = "lora.py", student: str = "ada") -> runner.Job:
     content = text.encode() if isinstance(text, str) else text
-    return grading.Job(student, "lora", ((name, 1, content),), SEED, f"{student} {name}")
+    return runner.Job(student, "lora", ((name, 1, content),), SEED, f"{student} {name}")
 
 
 def notebook(*cells: str) -> bytes:
@@ -56,7 +58,7 @@ def notebook(*cells: str) -> bytes:
     ],
 )
 def test_a_right_submission_gets_all_points(text, name):
-    result = grading.grade_job(job(text, name))
+    result = runner.grade_job(job(text, name))
     assert result["score"] == result["max_score"] > 0 and result["refused"] == ""
     assert result["incidents"] == result["suspicions"] == result["notices"] == []
 
@@ -64,7 +66,7 @@ def test_a_right_submission_gets_all_points(text, name):
 @needs_sandbox
 def test_a_known_mistake_is_named_as_outside_of_the_sandbox():
     mistake = bank.known_mistakes(LORA)[WRONG]
-    result = grading.grade_job(job(f"{REFERENCE}\n\n{mistake.source}"))
+    result = runner.grade_job(job(f"{REFERENCE}\n\n{mistake.source}"))
     report = judge.grade(Submission([Cell("lora.py", f"{REFERENCE}\n\n{mistake.source}")]), LORA, seed=SEED)
     assert [check["status"] for check in result["checks"]] == [r.status for r in report.results]
     assert [check["message"] for check in result["checks"]] == [r.message for r in report.results]
@@ -73,7 +75,7 @@ def test_a_known_mistake_is_named_as_outside_of_the_sandbox():
 
 @needs_sandbox
 def test_what_only_the_instructor_should_look_at_is_not_on_the_students_page():
-    result = grading.grade_job(job(f"{REFERENCE}\nimport sys\n\nLoRALinear.frame = lambda self: sys._getframe(1)\n"))
+    result = runner.grade_job(job(f"{REFERENCE}\nimport sys\n\nLoRALinear.frame = lambda self: sys._getframe(1)\n"))
     assert result["score"] == result["max_score"] and result["incidents"] == []
     assert "`sys._getframe`" in result["suspicions"][0]
     student = {"folder": "ada", "name": "Ada", "id": "", "email": "", "late": False, "notes": []}
@@ -83,7 +85,7 @@ def test_what_only_the_instructor_should_look_at_is_not_on_the_students_page():
 
 @needs_sandbox
 def test_a_blank_submission_is_all_to_do():
-    result = grading.grade_job(job(BLANK))
+    result = runner.grade_job(job(BLANK))
     assert result["score"] == 0 and {check["status"] for check in result["checks"]} == {"todo"}
 
 
@@ -98,27 +100,27 @@ def test_a_blank_submission_is_all_to_do():
     ],
 )
 def test_what_cannot_be_graded_says_why(text, name, words):
-    result = grading.grade_job(job(text, name))
+    result = runner.grade_job(job(text, name))
     assert words in result["refused"] and result["score"] == 0 and result["max_score"] > 0
 
 
 @needs_sandbox
 def test_the_newer_half_of_a_notebook_counts():
     files = (("08_problem_lora.ipynb", 9, notebook(REFERENCE)), ("08_problem_lora.md", 5, f"```python\n{BLANK}\n```\n".encode()))
-    result = grading.grade_job(grading.Job("ada", "lora", files, SEED, "x"))
+    result = runner.grade_job(runner.Job("ada", "lora", files, SEED, "x"))
     assert result["score"] == result["max_score"] and "08_problem_lora.ipynb counts" in result["notices"][0]
 
 
 @needs_sandbox
 def test_modules_that_are_handed_in_together_can_be_imported():
     files = (("08_problem_lora.py", 1, b"from engine import *\nfrom engine import LoRALinear"), ("engine.py", 1, REFERENCE.encode()))
-    result = grading.grade_job(grading.Job("ada", "lora", files, SEED, "x"))
+    result = runner.grade_job(runner.Job("ada", "lora", files, SEED, "x"))
     assert result["score"] == result["max_score"]
 
 
 @needs_sandbox
 def test_the_schedules_of_transformers_can_be_imported_where_they_are_used(monkeypatch):
-    monkeypatch.setattr(grading.bank, "mistake_observations", lambda *_: {})  # it is right: no mistake has to be known
+    monkeypatch.setattr(runner.bank, "mistake_observations", lambda *_: {})  # it is right: no mistake has to be known
     sft = PROBLEMS["sft"]
     source = sft.reference.read_text(encoding="utf-8").replace(
         "    history, best = [], None\n",
@@ -128,7 +130,7 @@ def test_the_schedules_of_transformers_can_be_imported_where_they_are_used(monke
         "    history, best = [], None\n",
     )
     assert "get_linear" in source
-    result = grading.grade_job(grading.Job("ada", "sft", (("06_problem_sft.py", 1, source.encode()),), SEED, "x"))
+    result = runner.grade_job(runner.Job("ada", "sft", (("06_problem_sft.py", 1, source.encode()),), SEED, "x"))
     assert result["score"] == result["max_score"] and result["incidents"] == []
 
 
@@ -200,9 +202,9 @@ def test_the_same_seed_gives_the_same_gradebook_and_nothing_is_graded_twice(grad
     again = tmp_path / "again"
     room.grade(collected, again, seed=SEED, jobs=1)
     assert (again / "gradebook.csv").read_bytes() == (graded / "gradebook.csv").read_bytes()
-    before = (again / grading.RESULTS).read_bytes()
+    before = (again / runner.RESULTS).read_bytes()
     room.grade(collected, again)
-    assert (again / grading.RESULTS).read_bytes() == before
+    assert (again / runner.RESULTS).read_bytes() == before
     assert [room._begin(again, seed) for seed in (None, SEED + 1, None)] == [SEED, SEED + 1, SEED + 1]  # a later run may take another
 
 
@@ -212,23 +214,23 @@ def test_a_changed_submission_alone_is_graded_again(graded, collected, tmp_path)
     shutil.copytree(graded, tmp_path / "out")
     (tmp_path / "all" / "eve" / "08_problem_lora.py").write_text(REFERENCE, encoding="utf-8")
     room.grade(load(tmp_path / "all"), tmp_path / "out")
-    before, after = ((folder / grading.RESULTS).read_bytes() for folder in (graded, tmp_path / "out"))
+    before, after = ((folder / runner.RESULTS).read_bytes() for folder in (graded, tmp_path / "out"))
     assert after.startswith(before) and after[len(before) :].count(b"\n") == 1
     assert float(rows(tmp_path / "out")["eve"]["total"]) > 0
 
 
 def sandboxes() -> list[psutil.Process]:
-    return [p for p in psutil.process_iter(["cmdline"]) if "classroom.zygote" in (p.info["cmdline"] or [])]
+    return [p for p in psutil.process_iter(["cmdline"]) if "classroom.grading.zygote" in (p.info["cmdline"] or [])]
 
 
 @needs_sandbox
 def test_a_run_that_is_killed_goes_on_where_it_was(collected, graded, tmp_path):
-    grading.close()
+    runner.close()
     known = {process.pid for process in sandboxes()}
     out = tmp_path / "out"
     command = [sys.executable, "-m", "classroom", "grade", str(collected.folder), "--out", str(out), "--seed", str(SEED), "--jobs", "1"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    results = out / grading.RESULTS
+    results = out / runner.RESULTS
     while process.poll() is None and not (results.exists() and results.read_bytes().count(b"\n") >= 3):
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
@@ -240,7 +242,7 @@ def test_a_run_that_is_killed_goes_on_where_it_was(collected, graded, tmp_path):
     results.write_bytes(done + b'{"student": "half a li')
     room.grade(collected, out)
     after = results.read_bytes()
-    assert after.startswith(done) and len(grading.read_results(results)) == 8
+    assert after.startswith(done) and len(runner.read_results(results)) == 8
     assert (out / "gradebook.csv").read_bytes() == (graded / "gradebook.csv").read_bytes()
 
 

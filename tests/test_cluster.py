@@ -9,8 +9,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from classroom import grading, room
-from classroom.collect import collect
+from classroom import room
+from classroom.grading import runner
+from classroom.incoming.collect import collect
 from grader import bank
 from grader.problems import PROBLEMS
 from grader.verdict import PUBLIC_SEED
@@ -54,7 +55,7 @@ def test_a_worker_that_is_killed_changes_no_grade(collected, tmp_path, monkeypat
             time.sleep(0.05)
         address = json.loads(file.read_text())["address"]
         _wait_for_workers(address, 2)
-        graded = grading.run
+        graded = runner.run
 
         def run(jobs, out, executor, workers, unsafe, tell):
             def tell_and_kill(count):
@@ -64,7 +65,7 @@ def test_a_worker_that_is_killed_changes_no_grade(collected, tmp_path, monkeypat
 
             return graded(jobs, out, executor, workers, unsafe, tell_and_kill)
 
-        monkeypatch.setattr(grading, "run", run)
+        monkeypatch.setattr(runner, "run", run)
         room.grade(collected, tmp_path / "there", scheduler=address, seed=PUBLIC_SEED)
         assert victim.wait() == -signal.SIGKILL
     assert (tmp_path / "there" / "gradebook.csv").read_bytes() == (tmp_path / "here" / "gradebook.csv").read_bytes()
@@ -79,5 +80,5 @@ def _wait_for_workers(address: str, count: int) -> None:
 
 def test_a_scheduler_that_does_not_answer_is_a_sentence(collected, tmp_path, monkeypatch):
     monkeypatch.setattr(room, "ANSWER_LIMIT", 0.5)
-    with pytest.raises(grading.GradeError, match="No Dask scheduler answers at tcp://127.0.0.1:9"):
+    with pytest.raises(runner.GradeError, match="No Dask scheduler answers at tcp://127.0.0.1:9"):
         room.grade(collected, tmp_path / "out", scheduler="tcp://127.0.0.1:9")

@@ -10,10 +10,10 @@ import zlib
 
 import pytest
 
-from classroom import archives as limits
-from classroom.collect import CollectError, collect, load, summary
-from classroom.grading import jobs_of
-from classroom.roster import read_roster
+from classroom.grading.runner import jobs_of
+from classroom.incoming import archives as limits
+from classroom.incoming.collect import CollectError, collect, load, summary
+from classroom.incoming.roster import read_roster
 
 LORA = json.dumps({"cells": [{"source": ["def inject_lora(model):\n", "    pass\n"]}], "nbformat": 4})
 MOODLE = "{name}_{id}_assignsubmission_file_{rest}"

@@ -21,7 +21,7 @@ import psutil
 import pytest
 import torch
 
-from classroom import grading, sandbox
+from classroom.grading import runner, sandbox
 from grader import observe, stubs, wire
 from grader.problems import PROBLEMS, ROOT
 
@@ -51,8 +51,8 @@ def room(tmp_path_factory, sandboxed) -> Graded:
     canary = tmp_path_factory.mktemp("canary")
     (canary / "canary.txt").write_text("alive")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(grading, "LIMITS", observe.Limits(first=2.0, next=0.5, all=5.0))
-        grading.grade_job(_job({"lora.py": REFERENCE}))  # prepares all
+        patch.setattr(runner, "LIMITS", observe.Limits(first=2.0, next=0.5, all=5.0))
+        runner.grade_job(_job({"lora.py": REFERENCE}))  # prepares all
         try:
             with ThreadPoolExecutor(2) as pool, ThreadPoolExecutor(1) as next_door:
                 attacks = {path.stem: pool.submit(_timed, _files(path, canary), _told(path, "problem") or "lora") for path in CASES}
@@ -60,7 +60,7 @@ def room(tmp_path_factory, sandboxed) -> Graded:
                 results = {name: future.result() for name, future in attacks.items()}
                 return Graded(results, neighbours.result(), _left(), canary)
         finally:
-            grading.close()
+            runner.close()
 
 
 def _files(path: Path, canary: Path) -> dict[str, str]:
@@ -85,13 +85,13 @@ def _told(path: Path, what: str) -> str:
     return found.group(1) if found else ""
 
 
-def _job(files: dict[str, str], problem: str = "lora") -> grading.Job:
-    return grading.Job("s", problem, tuple((name, 1, text.encode("utf-8")) for name, text in files.items()), SEED, "key")
+def _job(files: dict[str, str], problem: str = "lora") -> runner.Job:
+    return runner.Job("s", problem, tuple((name, 1, text.encode("utf-8")) for name, text in files.items()), SEED, "key")
 
 
 def _timed(files: dict[str, str], problem: str = "lora") -> tuple[dict, float, float]:
     begin = time.monotonic()
-    result = grading.grade_job(_job(files, problem))
+    result = runner.grade_job(_job(files, problem))
     return result, begin, time.monotonic()
 
 
@@ -106,7 +106,7 @@ def _neighbours(others: list) -> list[tuple[int, float, float]]:
 
 def _left() -> list[str]:
     """Processes of submissions, after a moment in which they can end."""
-    (prepared,) = grading._SANDBOXES
+    (prepared,) = runner._SANDBOXES
     for _ in range(50):
         processes = psutil.Process(prepared.process.pid).children(recursive=True)
         if len(processes) <= 2:  # the inner half of bubblewrap, and the prepared process
@@ -166,17 +166,17 @@ def test_nobody_takes_long(room):
 
 def test_what_ends_with_the_sandbox_is_graded_again(room):
     code = f"{REFERENCE}\n\nimport time\n\nclass LoRALinear(LoRALinear):\n    time.sleep(1.5)\n"
-    grading.grade_job(_job({"lora.py": REFERENCE}))
+    runner.grade_job(_job({"lora.py": REFERENCE}))
     try:
         with ThreadPoolExecutor(1) as pool:
-            graded = pool.submit(grading.grade_job, _job({"lora.py": code}))
+            graded = pool.submit(runner.grade_job, _job({"lora.py": code}))
             time.sleep(0.7)
-            for process in psutil.Process(grading._SANDBOXES[0].process.pid).children(recursive=True):
+            for process in psutil.Process(runner._SANDBOXES[0].process.pid).children(recursive=True):
                 process.kill()
             result = graded.result()
         assert result["score"] == result["max_score"] and not result["refused"]
     finally:
-        grading.close()
+        runner.close()
 
 
 # --- messages -----------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from classroom.pages import clean, student_page, teacher_page, write_pages
+from classroom.outgoing.pages import clean, student_page, teacher_page, write_pages
 from grader.bank import known_mistakes
 from grader.checks import checks_of
 from grader.problems import PROBLEMS

@@ -8,7 +8,7 @@ import sys
 import pytest
 from rich.console import Console
 
-from classroom import release
+from classroom.handout import release
 from quiz import asking, bank, hand_in, keyless, packed, register, store, terminal, widget
 from quiz.__main__ import main
 from quiz.grading import grade, right_answer

@@ -15,8 +15,8 @@ import nbformat
 import pytest
 
 import quiz
-from classroom import release as module
-from classroom.release import PARTS, ReleaseError, bodies, release, search, search_keys
+from classroom.handout import release as module
+from classroom.handout.release import PARTS, ReleaseError, bodies, release, search, search_keys
 from desk import backups, pair
 from grader import recorded, stubs
 from grader.judge import grade

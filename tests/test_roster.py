@@ -6,14 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from classroom.roster import (
-    RosterError,
-    canvas_gradebook,
-    moodle_gradebook,
-    plain_gradebook,
-    read_roster,
-    spellings,
-)
+from classroom.incoming.roster import RosterError, read_roster, spellings
+from classroom.outgoing.gradebooks import canvas_gradebook, moodle_gradebook, plain_gradebook
 
 MOODLE = """Identifier,"Full name","Email address",Status,Grade,"Maximum Grade","Grade can be changed","Last modified (grade)","Feedback comments"
 "Participant 1234567","Jörg Müller",jm@example.org,"Submitted for grading - ",,100.00,Yes,-,

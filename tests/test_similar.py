@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from classroom import similar, texts
-from classroom.collect import Collection, Student
-from classroom.fingerprints import WINDOW, K, functions, hashes, winnowed
-from classroom.similar import compare
+from classroom.incoming.collect import Collection, Student
+from classroom.likeness import similar, texts
+from classroom.likeness.fingerprints import WINDOW, K, functions, hashes, winnowed
+from classroom.likeness.similar import compare
 from grader.bank import known_mistakes
 from grader.problems import PROBLEMS, ROOT, Problem
 

@@ -17,8 +17,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from classroom import roster
-from classroom.roster import canvas_gradebook, moodle_gradebook, plain_gradebook, read_roster, safe
+from classroom.incoming.roster import read_roster
+from classroom.outgoing import cells
+from classroom.outgoing.cells import safe
+from classroom.outgoing.gradebooks import canvas_gradebook, moodle_gradebook, plain_gradebook
 
 needs_soffice = pytest.mark.skipif(
     not shutil.which("soffice"), reason="LibreOffice is not installed: apt-get install libreoffice-calc-nogui."
@@ -113,7 +115,7 @@ def formulas(tmp_path_factory) -> dict[str, dict[str, list[str]]]:
     books = gradebooks(texts, folder)
     for book, name, value in (("bare", "safe", str), ("straight", "_APOSTROPHE", "'")):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(roster, name, value)
+            patch.setattr(cells, name, value)
             books[book] = gradebooks(texts, folder)["plain"]
     files = [folder / f"{book}.csv" for book in books]
     for file, text in zip(files, books.values()):
@@ -154,6 +156,6 @@ def test_no_cell_begins_with_a_sign_for_any_reader(separator, quote, tmp_path, m
     texts = [*ORDINARY, *ODD, *map("".join, product(BEFORE, BETWEEN, FORMULAS))]
     for text in gradebooks(texts, tmp_path).values():
         assert dangerous(text, separator, quote) == []
-    monkeypatch.setattr(roster, "safe", str)
+    monkeypatch.setattr(cells, "safe", str)
     for text in gradebooks(texts, tmp_path).values():
         assert dangerous(text, separator, quote)

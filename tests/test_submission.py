@@ -8,7 +8,8 @@ import jupytext
 import nbformat
 import pytest
 
-from classroom import grading, pages
+from classroom.grading import runner
+from classroom.outgoing import pages
 from grader import stubs
 from grader.judge import grade
 from grader.program import select
@@ -396,7 +397,7 @@ def test_the_pages_of_the_classroom_tell_it_to_both(lora, tmp_path):
         cells.append(nbformat.v4.new_code_cell(stubs.solved(lora, lora.cells[0])))  # which drops the methods
 
     report = report_on(lora, in_cells(lora, change, "inject_lora"), tmp_path)
-    checks = [grading._as_data(result) for result in report.results]
+    checks = [runner._as_data(result) for result in report.results]
     result = {"student": "ada", "refused": "", "score": report.score, "max_score": report.max_score, "checks": checks}
     result |= {"notices": report.notices, "incidents": []}
     student = {"folder": "ada", "name": "Ada", "id": "", "email": "", "late": False, "notes": []}

@@ -4,8 +4,8 @@ import ast
 
 import pytest
 
-from classroom import grading, suspicion
-from classroom.suspicion import look, sentences
+from classroom.grading import runner, suspicion
+from classroom.grading.suspicion import look, sentences
 from grader import stubs
 from grader.problems import PROBLEMS
 from grader.program import Program, select
@@ -45,7 +45,7 @@ TRICKS = {
         f.__globals__ | f.__code__ | f.__closure__[0].cell_contents | object.__subclasses__() | getattr(f, "__glo" + "bals__")
         __builtins__["eval"] | print.__self__ | f.__defaults__ = ()""",
     "grader": """
-        from grader import wire | import classroom.inside | import importlib; importlib.import_module("gra" + "der.wire")
+        from grader import wire | import classroom.grading.inside | import importlib; importlib.import_module("gra" + "der.wire")
         __import__("grader.wire") | import sys; sys.modules["grader." + "wire"] | import __main__""",
     "replaces": """
         import torch; torch.add = f | from torch import nn; nn.Linear.forward = f | import torch; setattr(torch, "add", f)
@@ -333,7 +333,7 @@ class LoRALinear(LoRALinear):
 """
     code = REFERENCE + attack
     try:
-        result = grading.grade_job(grading.Job("ada", "lora", (("lora.py", 1, code.encode()),), 2021, "key"))
+        result = runner.grade_job(runner.Job("ada", "lora", (("lora.py", 1, code.encode()),), 2021, "key"))
     finally:
-        grading.close()
+        runner.close()
     assert any("`sys.modules" in sentence for sentence in result["suspicions"])

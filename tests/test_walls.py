@@ -5,12 +5,12 @@ import subprocess
 
 import pytest
 
-from classroom import walls
+from classroom.grading import walls
 
 # Runs in the sandbox, in the place of a submission. Each attempt gives a sentence of what came of it.
 ATTEMPTS = """
 import ctypes, fcntl, glob, json, mmap, os, resource, select, signal, socket, sys, threading, time
-from classroom import inside, zygote
+from classroom.grading import inside, zygote
 
 libc = ctypes.CDLL(None, use_errno=True)
 

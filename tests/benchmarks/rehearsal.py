@@ -16,7 +16,7 @@ import zipfile
 from collections import Counter
 from pathlib import Path
 
-from classroom import grading
+from classroom.grading import runner
 from grader import bank
 from grader.checks import checks_of
 from grader.problems import PROBLEMS, ROOT
@@ -33,7 +33,7 @@ def submissions() -> dict[str, tuple[str, str, object]]:
         points = {check.id: check.points for check in checks_of(problem.id).values()}
         for path in sorted((ROOT / "tests" / "variants" / problem.id).glob("*.py")):
             found[f"Variant {path.stem}"] = file, f"{reference}\n\n{path.read_text(encoding='utf-8')}", sum(points.values())
-        grading.prepare(problem, SEED)
+        runner.prepare(problem, SEED)
         for mistake in bank.known_mistakes(problem).values():
             wrong = bank.wrong_checks(mistake.id, problem, SEED)
             expected = sum(count for name, count in points.items() if name not in wrong)
@@ -67,15 +67,15 @@ def main() -> None:
         grade = [*run, "grade", work / "all", "--out", work / "out", "--seed", str(SEED), "--jobs", "2"]
         started = time.perf_counter()
         process = subprocess.Popen(grade, cwd=ROOT)
-        results = work / "out" / grading.RESULTS
+        results = work / "out" / runner.RESULTS
         while process.poll() is None and not (results.exists() and results.read_bytes().count(b"\n") > len(found) // 2):
             time.sleep(0.2)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        print(f"killed after {len(grading.read_results(results))} results")
+        print(f"killed after {len(runner.read_results(results))} results")
         subprocess.run(grade, cwd=ROOT, check=True)
         print(f"graded in {time.perf_counter() - started:.0f} s, both runs together")
-        compare(found, {r["student"]: r for r in grading.read_results(results)})
+        compare(found, {r["student"]: r for r in runner.read_results(results)})
 
 
 def compare(found: dict, results: dict) -> None:

@@ -14,7 +14,7 @@ import nbformat
 import psutil
 from nbclient import NotebookClient
 
-from classroom import grading, sandbox
+from classroom.grading import runner, sandbox
 from grader import bank
 from grader.problems import PROBLEMS
 
@@ -30,14 +30,14 @@ seen = {name: worker.observe(check.probe, code, cells, worker.seed_of(77, name))
 """
 
 
-def submissions(count: int) -> list[grading.Job]:
+def submissions(count: int) -> list[runner.Job]:
     """One in three is right, the others make one known mistake each."""
     reference = LORA.reference.read_text(encoding="utf-8")
     mistakes = [mistake.source for mistake in bank.known_mistakes(LORA).values()]
     jobs = []
     for number in range(count):
         text = reference + (f"\n\n{mistakes[number % len(mistakes)]}" if number % 3 else f"# {number}")
-        jobs.append(grading.Job(f"s{number:05d}", "lora", (("lora.py", 1, text.encode()),), SEED, f"{number}"))
+        jobs.append(runner.Job(f"s{number:05d}", "lora", (("lora.py", 1, text.encode()),), SEED, f"{number}"))
     return jobs
 
 
@@ -63,7 +63,7 @@ def room(count: int) -> float:
     """Submissions graded a second, once all is prepared."""
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(WORKERS) as executor:
         started = time.perf_counter()
-        results = grading.run(submissions(count), Path(folder), executor, WORKERS)
+        results = runner.run(submissions(count), Path(folder), executor, WORKERS)
         rate = count / (time.perf_counter() - started)
     assert all((result["score"] == result["max_score"]) == (number % 3 == 0) for number, result in enumerate(results.values()))
     return rate
@@ -72,7 +72,7 @@ def room(count: int) -> float:
 def kernels(count: int = 6) -> float:
     """The same with a kernel for each, two at a time, without a sandbox."""
 
-    def one(job: grading.Job) -> None:
+    def one(job: runner.Job) -> None:
         cells = [nbformat.v4.new_code_cell(text) for text in (job.files[0][2].decode(), IN_A_KERNEL)]
         NotebookClient(nbformat.v4.new_notebook(cells=cells), kernel_name="python3").execute()
 
@@ -88,8 +88,8 @@ def main(counts: list[int]) -> None:
     memory = Memory()
     memory.start()
     started = time.perf_counter()
-    grading.prepare(LORA, SEED)
-    grading.grade_job(submissions(1)[0])
+    runner.prepare(LORA, SEED)
+    runner.grade_job(submissions(1)[0])
     print(f"prepared in {time.perf_counter() - started:.1f} s")
     rates = {count: room(count) for count in counts}
     memory.over.set()
@@ -97,7 +97,7 @@ def main(counts: list[int]) -> None:
     for count, rate in rates.items():
         print(f"{count} submissions: {rate:.1f} a second = {rate / base:.0f} x a kernel for each ({base:.2f} a second)")
     print(f"memory at most {memory.most / 2**30:.2f} GiB")
-    grading.close()
+    runner.close()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
 
 import sys
 
-inside, lora = sys.modules["classroom.inside"], sys.modules["grader.checks.lora"]
+inside, lora = sys.modules["classroom.grading.inside"], sys.modules["grader.checks.lora"]
 
 
 class LoRALinear(LoRALinear):

@@ -10,7 +10,7 @@ from functools import cache
 from itertools import combinations
 from typing import NamedTuple
 
-from classroom.fingerprints import Function, functions, hashes, winnowed
+from classroom.likeness.fingerprints import Function, functions, hashes, winnowed
 
 KNOWN = 0.4  # of a known text: so much of it in a submission is told …
 FEWEST = 30  # … if these are as many fingerprints, and so is a whole function of that size. Of 20, some were equal by chance

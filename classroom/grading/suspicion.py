@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from classroom.origins import Code, Scope, came_from
+from classroom.grading.origins import Code, Scope, came_from
 from grader.effects import ANYTHING, CHANGING, binds, last
 from grader.libraries import ALLOWED
 from grader.problems import Problem

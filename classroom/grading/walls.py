@@ -52,7 +52,7 @@ def command() -> list[str]:
     for name, value in {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": f"{COURSE}:{PACKAGES}"}.items():
         words += ["--setenv", name, value]
     # Folders that lead to others, or only root could pass through them.
-    for folder in (COURSE, f"{COURSE}/classroom", PACKAGES, f"{PACKAGES}/transformers", f"{PACKAGES}/transformers/utils"):
+    for folder in (COURSE, f"{COURSE}/classroom", f"{COURSE}/classroom/grading", PACKAGES, f"{PACKAGES}/transformers", f"{PACKAGES}/transformers/utils"):
         words += ["--dir", folder]
     for folder in (parent for path in shown() if path not in SYSTEM for parent in reversed(Path(path).parents[:-1])):
         words += ["--dir", str(folder)]
@@ -66,7 +66,7 @@ def command() -> list[str]:
     for path, name in _packages().items():
         words += ["--ro-bind", path, f"{PACKAGES}/{name}"]
     # Of the course only what the checks need. The known mistakes lie within the grader, so they are covered.
-    needed = ("__init__", "zygote", "blindfold", "inside", "suspicion", "origins")
+    needed = ("__init__", *(f"grading/{name}" for name in ("__init__", "zygote", "blindfold", "inside", "suspicion", "origins")))
     for name in ("desk", "grader", *(f"classroom/{name}.py" for name in needed)):
         words += ["--ro-bind", f"{ROOT / name}", f"{COURSE}/{name}"]
     words += ["--tmpfs", f"{COURSE}/grader/mistakes", "--remount-ro", f"{COURSE}/grader/mistakes"]

@@ -15,7 +15,8 @@ from urllib.parse import quote
 import jinja2
 from markupsafe import Markup, escape
 
-from classroom import answers, figures
+from classroom.grading import answers
+from classroom.outgoing import figures
 from grader.problems import PROBLEMS
 from grader.quote import clean
 from grader.report import todo_notes

@@ -1,12 +1,12 @@
-"""The texts that `classroom.similar` compares: what the students hand in, and what the course knows."""
+"""The texts that `classroom.likeness.similar` compares: what the students hand in, and what the course knows."""
 
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from classroom.collect import Collection
-from classroom.fingerprints import Function, functions
+from classroom.incoming.collect import Collection
+from classroom.likeness.fingerprints import Function, functions
 from grader import stubs
 from grader.bank import known_mistakes
 from grader.problems import ROOT, Problem

@@ -2,7 +2,7 @@
 
 The submission shares this process with the checks, so it can try to speak in their place. What stands against that: what
 counts as right is not here, and depends on the seed in all its parts; the checks cannot be looked at, or changed
-(`classroom.blindfold`); and nothing counts once the functions that observe were changed (`seal`).
+(`classroom.grading.blindfold`); and nothing counts once the functions that observe were changed (`seal`).
 """
 
 import base64
@@ -21,7 +21,7 @@ import jupytext  # noqa: F401  Markdown notebooks are read with it, and its impo
 import torch
 from torch import nn
 
-from classroom import blindfold, suspicion
+from classroom.grading import blindfold, suspicion
 from grader import checks, libraries, preload, wire, worker  # noqa: F401
 from grader.checks import checks_of
 from grader.problems import PROBLEMS, Problem
@@ -49,7 +49,7 @@ class Channel:
 def seal() -> Callable[[], str | None]:
     """A function that gives the name of the first thing, on which the observations rest, that is no longer what it was now.
 
-    What these things are made of, `classroom.blindfold` keeps from changes.
+    What these things are made of, `classroom.grading.blindfold` keeps from changes.
     """
     own = [module for name, module in sys.modules.items() if name.partition(".")[0] in ("grader", "classroom")]
     own += {value for owner in own for value in vars(owner).values() if _is_our_class(value)}

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from classroom.collect import ANSWERS, Collection
+from classroom.incoming.collect import ANSWERS, Collection
 from quiz import asking, bank, keyless
 from quiz.grading import Grade, grade
 from quiz.hand_in import FORMAT

@@ -6,7 +6,7 @@ first process of its namespace, so that all it might have started ends with it. 
 submission, it has closed every door: its own empty /tmp, no /proc, limits, and no system call for which a solution
 has no use.
 
-`python -m classroom.zygote FD RULES WHO`: FD is a socket on which pairs of sockets arrive, one pair for each submission;
+`python -m classroom.grading.zygote FD RULES WHO`: FD is a socket on which pairs of sockets arrive, one pair for each submission;
 RULES is the filter of system calls, in hexadecimal digits; WHO is "root" if the process can become other users, else "user".
 """
 
@@ -22,7 +22,7 @@ from collections.abc import Callable
 
 import torch
 
-from classroom import blindfold, inside
+from classroom.grading import blindfold, inside
 
 MEMORY = 768 * 2**20  # bytes of address space beyond what the prepared process has
 SCRATCH = "size=32m,nr_inodes=2000,mode=700"
@@ -152,7 +152,7 @@ def _limit() -> None:
 
 
 def _forbid(program: bytes) -> None:
-    """Load a filter of system calls: an array of instructions for the kernel, which `classroom.sandbox` has made."""
+    """Load a filter of system calls: an array of instructions for the kernel, which `classroom.grading.sandbox` has made."""
     code = ctypes.create_string_buffer(program, len(program))
     rules = _Program(len(program) // 8, ctypes.addressof(code))
     _call("prctl", _NO_NEW_PRIVILEGES, 1, 0, 0, 0)

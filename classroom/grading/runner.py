@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from classroom import inside, sandbox, suspicion
-from classroom.collect import Collection
+from classroom.grading import inside, sandbox, suspicion
+from classroom.incoming.collect import Collection
 from grader import bank, judge, observe
 from grader.checks import checks_of
 from grader.observe import Limits, NotStarted, Observed

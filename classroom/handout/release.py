@@ -36,7 +36,7 @@ from grader.verdict import PUBLIC_SEED
 from quiz import bank, keyless, packed
 from quiz.register import Broken
 
-TEMPLATES = Path(__file__).parent / "templates" / "handout"
+TEMPLATES = Path(__file__).parent / "templates"
 PARTS = ("grader", "quiz", "topics")  # what a copy can do without
 TARGETS = ("help", "check", "watch", "quiz", "lab", "real", "slides", "reset", "update")  # of the Makefile, for students
 PACKAGES = ("lab", "desk", "grader", "quiz", "solutions")
@@ -319,8 +319,8 @@ def _help(block: str, listed: list[str]) -> str:
 
 def _pyproject(text: str) -> str:
     """pyproject.toml with the packages that are there."""
-    text = re.sub(r"^packages = .*$", f"packages = {json.dumps(PACKAGES)}", text, flags=re.MULTILINE)
-    return re.sub(r"^classroom = .*\n", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^packages = \[.*?\]$", f"packages = {json.dumps(PACKAGES)}", text, flags=re.MULTILINE | re.DOTALL)
+    return re.sub(r'^"classroom\..*\n', "", text, flags=re.MULTILINE)
 
 
 def _readme(copy: Copy) -> str:

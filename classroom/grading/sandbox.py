@@ -1,6 +1,6 @@
 """The sandbox: where strangers' code runs. Linux only, by `bubblewrap`.
 
-One prepared process (`classroom.zygote`) has imported torch and waits behind the walls of `classroom.walls`. Each submission
+One prepared process (`classroom.grading.zygote`) has imported torch and waits behind the walls of `classroom.grading.walls`. Each submission
 is run by a fork of it, in namespaces of its own.
 """
 
@@ -15,8 +15,8 @@ import threading
 import time
 from collections.abc import Sequence
 
-from classroom import walls
-from classroom.inside import MOST_BYTES
+from classroom.grading import walls
+from classroom.grading.inside import MOST_BYTES
 from grader import wire
 from grader.observe import GRACE, NotStarted, Observation, observation
 from grader.problems import ROOT
@@ -53,7 +53,7 @@ class Sandbox:
     def __init__(self):
         check()
         ours, theirs = socket.socketpair()
-        command = [*walls.command(), walls.PYTHON, "-s", "-P", "-m", "classroom.zygote", str(theirs.fileno()), walls.filter_of_calls().hex(), "root" if walls.is_root() else "user"]
+        command = [*walls.command(), walls.PYTHON, "-s", "-P", "-m", "classroom.grading.zygote", str(theirs.fileno()), walls.filter_of_calls().hex(), "root" if walls.is_root() else "user"]
         self.process = subprocess.Popen(
             command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, text=True, errors="replace",

@@ -22,8 +22,8 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from classroom.archives import Budget, File, Refused, file_on_disk, folder, printable, shown, why_not, zipped
-from classroom.claims import (
+from classroom.incoming.archives import Budget, File, Refused, file_on_disk, folder, printable, shown, why_not, zipped
+from classroom.incoming.claims import (
     TOPICS,
     Claim,
     by_content,
@@ -34,7 +34,7 @@ from classroom.claims import (
     unwrapped,
     without_course,
 )
-from classroom.roster import Person, Roster, plain_letters, spellings
+from classroom.incoming.roster import Person, Roster, plain_letters, spellings
 from grader.problems import PROBLEMS
 from quiz.hand_in import FILE as ANSWERS
 

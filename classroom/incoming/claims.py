@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from classroom.archives import File
+from classroom.incoming.archives import File
 from grader.problems import PROBLEMS, ROOT
 
 # --- whose a file is ----------------------------------------------------------------------------

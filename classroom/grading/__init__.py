@@ -1,0 +1,1 @@
+"""Grading: each submission in a sandbox, against the reference."""

@@ -1,0 +1,1 @@
+"""What is alike: submissions beside each other, and beside what the course knows."""

@@ -1,0 +1,1 @@
+"""What goes out: gradebooks, and pages for each student and for the class."""
