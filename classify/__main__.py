@@ -3,11 +3,23 @@
 import argparse
 import math
 import os
+import re
 import sys
 
 from classify import ClassifyError
 
 EPILOG = """A training that was stopped goes on with the same command and --resume. Nothing is written over."""
+METHODS = ("full", "lora", "adapters", "bitfit")
+USED_BY = {"targets": ("lora", "adapters"), "rank": ("lora",), "alpha": ("lora",), "bottleneck": ("adapters",)}
+OF_TRAINING = ("train", "valid", "method", "resume", "epochs", "lr", "max_length", "seed", *USED_BY)
+DELIMITERS = {"tab": "\t", r"\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong without the list of all options before it."""
+
+    def error(self, message: str):
+        self.exit(2, f"{message[:1].upper()}{message[1:]}\nAll options: python -m classify --help\n")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,8 +37,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
     except OSError as error:
         print(f"{error.filename or 'A file'} cannot be read or written: {error.strerror or error}.", file=sys.stderr)
-    except commands.torch.OutOfMemoryError:
-        print("The memory of the device is too small. Choose a smaller --batch-size or --max-length.", file=sys.stderr)
+    except (MemoryError, RuntimeError) as error:
+        if not re.search("memory|alloc", f"{type(error).__name__} {error}", re.IGNORECASE):
+            raise
+        print("The memory is too small. Choose a smaller --batch-size or --max-length.", file=sys.stderr)
     except KeyboardInterrupt:
         advice = "" if options.predict else " The same command with --resume goes on after the last finished epoch."
         print(f"Stopped.{advice}", file=sys.stderr)
@@ -38,20 +52,28 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _check(parser: argparse.ArgumentParser, options) -> None:
     """Stop with a sentence if arguments are missing, or belong to the other command."""
+    given = [name for name, value in vars(options).items() if value != parser.get_default(name)]
     if options.predict:
-        if options.train or options.valid or options.resume or options.method:
-            parser.error("--predict uses a finished training. Leave TRAIN.csv, --valid, --method and --resume out.")
+        if foreign := [name for name in given if name in OF_TRAINING]:
+            parser.error(f"--predict uses a finished training. Leave {' and '.join(map(_as_typed, foreign))} out.")
         return
     needed = {"TRAIN.csv": options.train, "--valid": options.valid, "--model": options.model, "--method": options.method}
     if missing := [name for name, value in needed.items() if not value]:
         parser.error(f"A training needs {' and '.join(missing)} as well.")
     if options.to:
         parser.error("--to belongs to --predict.")
+    for name in given:
+        if options.method not in USED_BY.get(name, METHODS):
+            parser.error(f"{_as_typed(name)} is of no use to --method {options.method}. Leave it out.")
     options.text, options.label = options.text or "text", options.label or "label"
 
 
+def _as_typed(name: str) -> str:
+    return "TRAIN.csv" if name == "train" else f"--{name.replace('_', '-')}"
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m classify",
         description="Fine-tune an encoder such as RoBERTa to sort texts into classes, and predict with it.",
         epilog=EPILOG,
@@ -62,9 +84,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--to", metavar="FILE.csv", help="where predictions go (default: into DIR)")
 
     training = parser.add_argument_group("training")
-    training.add_argument("--valid", metavar="FILE.csv", help="labelled texts that choose the best epoch")
+    training.add_argument(
+        "--valid", type=_file_or_share, metavar="FILE.csv", help="labelled texts that choose the best epoch; or a share, such as 0.2"
+    )
     training.add_argument("--model", metavar="NAME", help="a hub name or a folder; with --predict: where the encoder lies now")
-    training.add_argument("--method", choices=("full", "lora", "adapters", "bitfit"), help="what is trained")
+    training.add_argument("--method", choices=METHODS, help="what is trained")
     training.add_argument("--epochs", type=_whole(1), default=5, metavar="N", help="default: %(default)s")
     training.add_argument("--lr", type=_positive, metavar="X", help="the learning rate (default: 2e-5 for full, else 5e-4)")
     training.add_argument(
@@ -73,7 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument(
         "--max-length", type=_whole(8), metavar="N", help="tokens of a text that are read (default: at most 512)"
     )
-    training.add_argument("--targets", nargs="+", default=[], metavar="NAME", help="ends of the names of the layers to adapt")
+    training.add_argument(
+        "--targets", type=_names, default=(), metavar="A,B", help="ends of the names of the layers to adapt (default: the usual ones)"
+    )
     training.add_argument("--rank", type=_whole(1), default=8, metavar="N", help="of LoRA (default: %(default)s)")
     training.add_argument("--alpha", type=_positive, default=16.0, metavar="X", help="of LoRA (default: %(default)s)")
     training.add_argument("--bottleneck", type=_whole(1), default=64, metavar="N", help="of adapters (default: %(default)s)")
@@ -112,10 +138,22 @@ def _positive(text: str) -> float:
 
 
 def _delimiter(text: str) -> str:
-    text = {"tab": "\t", r"\t": "\t"}.get(text, text)
+    text = DELIMITERS.get(text, text)
     if len(text) != 1 or text in '"\r\n':
-        raise argparse.ArgumentTypeError(f"{text!r} should be one character, or tab")
+        raise argparse.ArgumentTypeError(f"{text!r} should be one character, or comma, semicolon, tab or pipe")
     return text
+
+
+def _file_or_share(text: str) -> str | float:
+    """A number between 0 and 1 is the share of TRAIN.csv that is held out."""
+    try:
+        return float(text) if 0 < float(text) < 1 else text
+    except ValueError:
+        return text
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -22,16 +23,14 @@ from solutions.peft import count_parameters
 
 RATES = {"full": 2e-5, "lora": 5e-4, "adapters": 5e-4, "bitfit": 5e-4}  # as the methods' papers use for RoBERTa and BERT
 ADDED = ("prediction", "probability")
+MOST_TOLD = 10  # labels, before the training
 
 
 def run_training(options) -> None:
     """Train as the options of the command line say, save the classifier, and print and save the report."""
     out = Path(options.out)
     files.check_target(out, resume=options.resume)
-    learn, valid = (data.read(Path(path), **_columns(options)) for path in (options.train, options.valid))
-    data.check_pair(learn, valid)
-    _say(*data.settle([learn, valid], leave_out=options.bad == "leave-out"))
-    labels = data.labels_of(learn)
+    learn, valid, labels = _tables(options)
     device = _device(options.device)
     out.mkdir(parents=True, exist_ok=True)
     try:
@@ -45,11 +44,27 @@ def run_training(options) -> None:
         raise ClassifyError(f"--out: another training writes into {out} now. Wait for its end, or name a new folder.") from None
 
 
+def _tables(options) -> tuple[Table, Table, list[str]]:
+    """The rows to learn from, those for validation, and the labels. --valid is a file, or the share that is held out."""
+    learn = data.read(Path(options.train), **_columns(options))
+    tables = [learn]
+    if isinstance(options.valid, str):
+        tables.append(data.read(Path(options.valid), **_columns(options)))
+        data.check_pair(*tables)
+    _say(*data.settle(tables, leave_out=options.bad == "leave-out"))
+    labels = data.labels_of(learn)
+    _say(*data.look_alikes(labels))
+    if isinstance(options.valid, float):
+        tables = data.held_out(learn, options.valid, options.seed)
+    return *tables, labels
+
+
 def _train(options, out: Path, learn: Table, valid: Table, labels: list[str], device: torch.device) -> None:
     model, tokenizer, card = _prepared(options, labels, device)
     settings = Settings(options.epochs, options.lr or RATES[card.method.name], options.batch_size, options.seed)
-    counts = ", ".join(f"{label}: {sum(row.label == label for row in learn.rows)}" for label in labels)
-    _say(f"{len(learn.rows)} texts to learn from, {len(valid.rows)} for validation; {counts}")
+    counts = [f"{label}: {number}" for label, number in Counter(row.label for row in learn.rows).most_common()]
+    more = f" and {len(counts) - MOST_TOLD} labels more" if len(counts) > MOST_TOLD else ""
+    _say(f"{len(learn.rows)} texts to learn from, {len(valid.rows)} for validation; {', '.join(counts[:MOST_TOLD])}{more}")
     parameters = count_parameters(model)
     _say(f"{card.method.name}: {parameters.trainable:,} of {parameters.total:,} parameters are trained, on {device.type}")
     if options.resume and not (out / files.STATE).exists():
@@ -63,7 +78,7 @@ def _train(options, out: Path, learn: Table, valid: Table, labels: list[str], de
     found = report.scores(examples[1].labels, logits.argmax(dim=1).tolist(), labels)
     saved.save(out, card, model, tokenizer)
     best = min(history, key=lambda entry: entry["val_loss"])["epoch"]
-    title = f"{card.method.name} on {card.base}: epoch {best} of {settings.epochs}, which has the lowest validation loss"
+    title = f"{card.method.name} on {options.model}: epoch {best} of {settings.epochs}, which has the lowest validation loss"
     text = f"{title}\n\n{report.as_text(found)}"
     files.write_text(out / files.REPORT_TEXT, text)
     run = {"base": card.base, "method": asdict(card.method), "settings": asdict(settings), "parameters": parameters._asdict()}
@@ -75,7 +90,7 @@ def _train(options, out: Path, learn: Table, valid: Table, labels: list[str], de
 def _prepared(options, labels: list[str], device: torch.device) -> tuple[nn.Module, object, saved.Card]:
     """The model on its device, the tokenizer, and what will be said of the classifier."""
     base = str(Path(options.model).resolve()) if Path(options.model).is_dir() else options.model
-    method = models.Method(options.method, tuple(options.targets), options.rank, options.alpha, options.bottleneck)
+    method = models.Method(options.method, options.targets, options.rank, options.alpha, options.bottleneck)
     encoder, tokenizer = models.load_encoder(base)
     max_length = _max_length(options.max_length, models.room(encoder, tokenizer))
     torch.manual_seed(options.seed)  # the head, LoRA and adapters are drawn
@@ -123,9 +138,11 @@ def run_prediction(options) -> None:
     rows = [[*row.cells, card.labels[n], f"{p:.6f}"] for row, n, p in zip(table.rows, numbers.tolist(), probabilities.tolist())]
     _write_csv(target, table, rows)
     known = [(card.labels.index(row.label), n) for row, n in zip(table.rows, numbers.tolist()) if row.label in card.labels]
+    if table.has_labels and len(known) < len(rows):
+        _say(f"{data.count(len(rows) - len(known), 'row')} without a label that the classifier knows: not in the scores.")
     if known:
         _say(report.as_text(report.scores(*zip(*known), card.labels)))
-    _say(f"{target} holds {len(rows)} predictions.")
+    _say(f"{target} holds {data.count(len(rows), 'prediction')}.")
 
 
 def _write_csv(path: Path, table: Table, rows: list[list[str]]) -> None:

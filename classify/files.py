@@ -36,7 +36,13 @@ def check_target(folder: Path, *, resume: bool) -> None:
 def write(path: Path, action: Callable[[Path], object]) -> None:
     """Let the action write a file beside this one, and put it into its place at once. So a kill leaves the old file or the new one."""
     partial = path.with_name(path.name + PARTIAL)
-    action(partial)
+    try:
+        action(partial)
+    except Exception as error:  # torch and safetensors raise kinds of their own when the disk is full
+        partial.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise
+        raise ClassifyError(f"{path} cannot be written ({str(error)[:200]}). Is the disk full? Make room, and try again.") from None
     with open(partial, "rb+") as file:
         os.fsync(file.fileno())
     os.replace(partial, path)

@@ -132,10 +132,17 @@ def make_classifier(encoder: nn.Module, num_labels: int, method: Method) -> Sequ
         usual = QUERY_AND_VALUE if method.name == "lora" else ENDS_OF_BLOCKS
         for parent, layer in _layers(encoder, method.targets, usual):
             if method.name == "lora":
+                _check_rank(parent.get_submodule(layer), layer, method.rank)
                 inject_lora(parent, [layer], method.rank, method.alpha)
             else:
                 add_adapters(parent, [layer], method.bottleneck)
     return model
+
+
+def _check_rank(layer: nn.Linear, name: str, rank: int) -> None:
+    """ClassifyError if LoRA would be larger than what it stands for."""
+    if rank > (most := min(layer.in_features, layer.out_features)):
+        raise ClassifyError(f"--rank: the weight of {name} has a rank of at most {most}. Choose less; 4 to 64 are usual.")
 
 
 def room(encoder: nn.Module, tokenizer) -> int:

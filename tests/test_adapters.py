@@ -199,7 +199,7 @@ def test_a_round_trip_through_peft_keeps_every_number(base, tmp_path):
     assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-@pytest.mark.skipif(not find_spec("trl"), reason="TRL is not installed: pip install -r requirements-models.txt -c constraints.txt.")
+@pytest.mark.skipif(not find_spec("trl"), reason="TRL is not installed: pip install -r requirements-real.txt -c constraints.txt.")
 @pytest.mark.filterwarnings("ignore")
 def test_what_trl_has_trained(base, tmp_path):
     from datasets import Dataset
