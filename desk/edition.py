@@ -7,12 +7,14 @@ written or changed by a learner. `python -m desk.edition` makes the file anew af
 import hashlib
 import json
 from collections import Counter
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
+from types import SimpleNamespace
 
-HERE = Path(__file__).parent
-NOTEBOOKS = HERE.parent / "notebooks"
-FILE = HERE / "edition.json"
+from desk import place
+
+NOTEBOOKS = place.COURSE / "notebooks"
+FILE = place.edition_file(place.COURSE)
 
 
 def mark(cell) -> str:
@@ -26,8 +28,8 @@ def plain(source: str) -> str:
     return "\n".join(line.rstrip() for line in source.splitlines()).strip("\n")
 
 
-@cache
-def _published(file: Path) -> dict[str, list[str]]:
+@lru_cache(maxsize=8)
+def _published(file: Path, changed: int) -> dict[str, list[str]]:
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -36,7 +38,13 @@ def _published(file: Path) -> dict[str, list[str]]:
 
 def published(name: str, file: Path = FILE) -> list[str]:
     """The marks of a notebook's cells, as published. Empty for a notebook that is none of the course's."""
-    return _published(file).get(name, [])
+    changed = file.stat().st_mtime_ns if file.exists() else 0  # JupyterLab may run while a new edition comes
+    return _published(file, changed).get(name, [])
+
+
+def of_notebook(notebook: Path) -> list[str]:
+    """The marks of a notebook's cells in the edition of the folder in which the notebook lies."""
+    return published(notebook.stem, place.edition_file(place.of(notebook.absolute().parent)))
 
 
 def own_cells(name: str, cells: list, marks: list[str] | None = None) -> list:
@@ -52,6 +60,15 @@ def own_cells(name: str, cells: list, marks: list[str] | None = None) -> list:
         if left[mark(cell)] < 0 and cell.source.strip():
             found.append(cell)
     return found
+
+
+def of_file(notebook: Path) -> list[str]:
+    """The marks of the cells of an .ipynb, quickly. ValueError if it is none."""
+    try:
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        return [mark(SimpleNamespace(cell_type=cell["cell_type"], source="".join(cell["source"]))) for cell in cells]
+    except (ValueError, LookupError, TypeError):
+        raise ValueError(f"{notebook} cannot be read as a notebook") from None
 
 
 def of_folder(notebooks: Path = NOTEBOOKS) -> dict[str, list[str]]:

@@ -114,7 +114,7 @@ def _between(notebook: Path, found: dict[Path, list]) -> Choice:
     marks = {path: [edition.mark(cell) for cell in cells] for path, cells in found.items()}
     if marks[one] == marks[two]:
         return Choice(one)
-    own = {path: _own(notebook.stem, cells) for path, cells in found.items()}
+    own = {path: _own(notebook, cells) for path, cells in found.items()}
     before = _memory(notebook).get("cells")
     changed = [path for path in found if before and _digest(marks[path]) != before]
 
@@ -125,7 +125,7 @@ def _between(notebook: Path, found: dict[Path, list]) -> Choice:
         return Choice(counts, other, f"{counts.name} counts: {why.format(other=other.name)}", lost)
 
     working = [path for path in found if own[path]]
-    if len(working) == 1 and edition.published(notebook.stem):
+    if len(working) == 1 and edition.of_notebook(notebook):
         return choice(working[0], "{other} holds nothing but the text of the course.")
     if len(changed) == 1:  # a cell that was edited is an older form of the new one, and no loss
         return choice(changed[0], "{other} was not changed since both held the same.", rewritten=True)
@@ -176,7 +176,7 @@ def keep_unseen(notebook: Path, shown, seen: set[str]) -> list[Path]:
     """
     if _in_step_as_remembered(notebook) and _memory(notebook).get("cells") in seen:
         return []
-    own_shown = _own(notebook.stem, _as_in_markdown(shown).cells)
+    own_shown = _own(notebook, _as_in_markdown(shown).cells)
     kept = []
     for path in filter(Path.exists, map(notebook.with_suffix, SUFFIXES)):
         try:
@@ -185,7 +185,7 @@ def keep_unseen(notebook: Path, shown, seen: set[str]) -> list[Path]:
             if path.suffix == ".ipynb" or _is_paired(notebook):
                 kept.append(backups.keep(path))
             continue
-        if content(there) not in seen and _own(notebook.stem, _as_in_markdown(there).cells) - own_shown:
+        if content(there) not in seen and _own(notebook, _as_in_markdown(there).cells) - own_shown:
             kept.append(backups.keep(path))
     return kept
 
@@ -195,9 +195,9 @@ def content(notebook) -> str:
     return _digest(list(map(edition.mark, _as_in_markdown(notebook).cells)))
 
 
-def _own(name: str, cells: list) -> Counter:
+def _own(notebook: Path, cells: list) -> Counter:
     """The learner's cells, as marks."""
-    return Counter(map(edition.mark, edition.own_cells(name, cells)))
+    return Counter(map(edition.mark, edition.own_cells(notebook.stem, cells, edition.of_notebook(notebook))))
 
 
 def write_half(source: Path, target: Path) -> None:

@@ -18,6 +18,9 @@ from traitlets import default
 from desk import backups, pair
 from desk.files import write
 
+# What JupyterLab is told: to use the class below, and that “View, Show Hidden Files” leads to the backups.
+SETTINGS = {"ServerApp": {"contents_manager_class": "desk.server.CourseContents"}, "ContentsManager": {"allow_hidden": True}}
+OPTIONS = [f"--{owner}.{name}={value}" for owner, values in SETTINGS.items() for name, value in values.items()]
 NOTICE = "course:notice"  # the tag of the cell that tells
 
 
@@ -104,9 +107,8 @@ def install(prefix: Path = Path(sys.prefix)) -> Path:
         settings = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         settings = {}
-    settings.setdefault("ServerApp", {})["contents_manager_class"] = "desk.server.CourseContents"
-    # So that “View, Show Hidden Files” leads to the backups.
-    settings.setdefault("ContentsManager", {})["allow_hidden"] = True
+    for owner, values in SETTINGS.items():
+        settings.setdefault(owner, {}).update(values)
     write(file, (json.dumps(settings, indent=2) + "\n").encode())
     return file
 

@@ -1,7 +1,7 @@
 """A new edition of the course, with the learner's work carried over.
 
-The new edition comes from the remote of the git clone, or from a folder or a zip that somebody hands out. What the learner
-has written is what is not in the old edition (`desk.edition`). It is put into the new notebooks at its place. Where the
+The new edition comes from the remote of the git clone, from a folder or a zip that somebody hands out, or from the course that a
+class shares. What the learner has written is what is not in the old edition (`desk.edition`). It is put into the new notebooks at its place. Where the
 course has changed the same cell, both versions are kept and named. Before anything is written, all that is replaced goes to
 the backups.
 """
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from pathlib import Path, PurePosixPath
 
-from desk import backups, edition, pair
+from desk import backups, edition, pair, place
 from desk.files import write
 
 NOT_TAKEN = (".venv", ".git", backups.KEPT, "__pycache__", ".ipynb_checkpoints")  # of a folder that is handed out
@@ -80,7 +80,7 @@ def carry(mine, new, old_marks: list[str]) -> Carried:
                 home.outputs, home.execution_count = cell.outputs, cell.execution_count
             here = home
             continue
-        if was[index] is not None:  # in the place of a cell that the course has changed or removed
+        if was[index] is not None and was[index] not in fresh:  # in the place of a cell that the course has changed or removed
             carried.conflicts.append(f"“{_first_line(cell)}”: the course has changed this cell; yours stands beside it")
         new.cells.insert(_index(new, here) + 1 if here is not None else 0, cell)
         here = cell
@@ -127,9 +127,8 @@ def _first_line(cell) -> str:
 class Work:
     """What a learner has in the notebooks of a course, taken before a new edition comes."""
 
-    def __init__(self, course: Path):
-        self.folder = course / "notebooks"
-        self.marks = json.loads((course / "desk" / "edition.json").read_text(encoding="utf-8"))
+    def __init__(self, notebooks: Path, marks: dict[str, list[str]]):
+        self.folder, self.marks = notebooks, marks
         self.texts = {path: path.read_bytes() for path in self._halves()}
         self.notebooks, self.kept = {}, []
         for name in sorted({path.stem for path in self.texts}):
@@ -156,23 +155,83 @@ class Work:
     def carry(self) -> list[str]:
         """Put the work into the notebooks that lie there now. Returns what was done, in sentences."""
         said = []
-        for name, mine in self.notebooks.items():
-            path = self.folder / f"{name}.ipynb"
-            if not path.exists():
-                for half in (half for half in self.texts if half.stem == name):
-                    write(half, self.texts[half])
-                said.append(f"{name}: the new edition has no such notebook. Yours is as it was.")
+        for name in self.notebooks:
+            if (self.folder / f"{name}.ipynb").exists():
+                said += self.carry_into(name, self.folder)
                 continue
-            carried = carry(mine, pair.read(path), self.marks.get(name, []))
-            pair.save_half(carried.notebook, path)
-            if path.with_suffix(".md").exists():
-                pair.save_half(carried.notebook, path.with_suffix(".md"))
-            pair.remember(path)
-            said.append(f"{name}: {carried.own} {'cell' if carried.own == 1 else 'cells'} of yours carried over.")
-            said += [f"  Look at {conflict}." for conflict in carried.conflicts]
-        if self.kept:
-            said.append(f"The notebooks as they were: {backups.named(self.kept[0].parent)}.")
-        return said
+            for half in (half for half in self.texts if half.stem == name):
+                write(half, self.texts[half])
+            said.append(f"{name}: the new edition has no such notebook. Yours is as it was.")
+        return said + self.where()
+
+    def carry_into(self, name: str, new: Path) -> list[str]:
+        """Put the work in one notebook into that of the folder `new`, and write it. Returns what was done, in sentences."""
+        path = self.folder / f"{name}.ipynb"
+        carried = carry(self.notebooks[name], pair.read(new / path.name), self.marks.get(name, []))
+        pair.save_half(carried.notebook, path)
+        if path.with_suffix(".md").exists():
+            pair.save_half(carried.notebook, path.with_suffix(".md"))
+        pair.remember(path)
+        said = f"{name}: {carried.own} {'cell' if carried.own == 1 else 'cells'} of yours carried over."
+        return [said, *(f"  Look at {conflict}." for conflict in carried.conflicts)]
+
+    def where(self) -> list[str]:
+        """The sentence that says where the backups lie."""
+        return [f"The notebooks as they were: {backups.named(self.kept[0].parent)}."] if self.kept else []
+
+
+def _marks(file: Path) -> dict[str, list[str]]:
+    """The cells of an edition, by notebook."""
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+# --- from the course that a class shares --------------------------------------------------------
+
+
+def changed(folder: Path) -> dict[Path, list[str]]:
+    """The notebooks of the course that are not those that a student's folder was given, and the cells of each.
+
+    Raises:
+        NoUpdate: a notebook of the course cannot be read.
+    """
+    given, found = _marks(place.edition_file(folder)), {}
+    for path in sorted((place.COURSE / "notebooks").glob("[0-9]*.ipynb")):
+        try:
+            marks = edition.of_file(path)
+        except ValueError as error:
+            raise NoUpdate(f"{error}. Tell the owner of the course.") from None
+        if given.get(path.stem) != marks or not (folder / "notebooks" / path.name).exists():
+            found[path] = marks
+    return found
+
+
+def from_shared(folder: Path) -> list[str]:
+    """Bring the notebooks of a student's folder to those of the course. Returns what was done, in sentences.
+
+    A notebook that is not there is taken from the course. Each is written once, with the work in it, and then its cells are
+    noted; so whoever goes on after a crash finds nothing lost and nothing doubled.
+    """
+    given, work, said = _marks(place.edition_file(folder)), None, []
+    for path, marks in changed(folder).items():
+        halves = [half for half in map(path.with_suffix, pair.SUFFIXES) if half.exists()]
+        there = [half for half in halves if (folder / "notebooks" / half.name).exists()]
+        if work is None and there:
+            work = Work(folder / "notebooks", dict(given))
+            work.keep()
+        if there and path.stem in work.notebooks and not all(same(folder / "notebooks" / half.name, half) for half in there):
+            said += work.carry_into(path.stem, path.parent)
+        else:
+            for half in halves:
+                write(folder / "notebooks" / half.name, half.read_bytes())
+            said.append(f"{path.stem}: as in the course.")
+        given[path.stem] = marks
+        write(place.edition_file(folder), (json.dumps(given, indent=1) + "\n").encode())
+    return said + (work.where() if work else [])
+
+
+def same(path: Path, other: Path) -> bool:
+    """Whether two files hold the same bytes."""
+    return path.exists() and other.exists() and path.read_bytes() == other.read_bytes()
 
 
 # --- from a folder or a zip ---------------------------------------------------------------------
@@ -186,7 +245,7 @@ def from_copy(course: Path, source: Path) -> list[str]:
     """
     with contextlib.ExitStack() as stack:
         new = _unpacked(source, stack)
-        work = Work(course)
+        work = Work(course / "notebooks", _marks(course / "desk" / "edition.json"))
         work.keep()
         replaced = _replace(course, new)
         said = [f"{replaced} files are new or changed."] if replaced else ["This is the edition that you have already."]
@@ -205,10 +264,12 @@ def _unpacked(source: Path, stack: contextlib.ExitStack) -> Path:
                 archive.extractall(folder)  # Python leaves out what would lead outside
         except (zipfile.BadZipFile, OSError, RuntimeError) as error:
             raise NoUpdate(f"{source} cannot be unpacked: {error}.") from None
-    for place in [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]:
-        if (place / "notebooks").is_dir() and (place / "desk" / "edition.json").is_file():
-            return place
-    raise NoUpdate(f"{source} is no copy of the course: there is no folder `notebooks` with a file desk/edition.json beside it.")
+    for inner in [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]:
+        if (inner / "notebooks").is_dir() and (inner / "desk" / "edition.json").is_file():
+            return inner
+    raise NoUpdate(
+        f"{source} is no copy of the course: there is no folder `notebooks` with a file desk/edition.json beside it."
+    )
 
 
 def _replace(course: Path, new: Path) -> int:
@@ -217,16 +278,16 @@ def _replace(course: Path, new: Path) -> int:
     same = (course / "desk" / "edition.json").read_bytes() == (new / "desk" / "edition.json").read_bytes()
     count = 0
     for path in sorted(path for path in new.rglob("*") if path.is_file()):
-        place = path.relative_to(new)
-        target = course / place
-        if set(place.parts) & set(NOT_TAKEN) or (target.exists() and target.read_bytes() == path.read_bytes()):
+        inner = path.relative_to(new)
+        target = course / inner
+        if set(inner.parts) & set(NOT_TAKEN) or (target.exists() and target.read_bytes() == path.read_bytes()):
             continue
-        is_notebook = place.parts[0] == "notebooks"
+        is_notebook = inner.parts[0] == "notebooks"
         if is_notebook and same and target.exists():
             continue  # it differs by the learner's work alone
         if target.exists() and not is_notebook:
-            (before / place).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(target, before / place)
+            (before / inner).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(target, before / inner)
         write(target, path.read_bytes())
         count += 1
     return count
@@ -242,12 +303,17 @@ def from_git(course: Path, branch: str = "") -> list[str]:
         NoUpdate: there is no such branch, it cannot be fetched, or files other than notebooks are in the way.
     """
     git = Git(course)
-    branch = branch or git("rev-parse", "--abbrev-ref", "@{upstream}", wrong="This clone follows no branch. Name one: make update FROM=origin/main.")
+    branch = branch or git(
+        "rev-parse",
+        "--abbrev-ref",
+        "@{upstream}",
+        wrong="This clone follows no branch. Name one: make update FROM=origin/main.",
+    )
     git("fetch", PurePosixPath(branch).parts[0], wrong="The new edition cannot be fetched.")
     new = git("rev-parse", "--verify", f"{branch}^{{commit}}", wrong=f"There is no branch {branch}.")
     if git("merge-base", "HEAD", new) == new:
-        return ["This is the newest edition already."]
-    work = Work(course)
+        return _after_nbgitpuller(git, course, branch) or ["This is the newest edition already."]
+    work = Work(course / "notebooks", _marks(course / "desk" / "edition.json"))
     work.keep()
     try:
         git("checkout", "HEAD", "--", "notebooks")
@@ -269,8 +335,43 @@ def _merge(git: "Git", branch: str) -> None:
     others = git("diff", "--name-only", "--diff-filter=U")
     if others:
         git("merge", "--abort")
-        raise NoUpdate(f"You and the course have changed the same lines of {', '.join(others.split())}. Merge them by hand: git merge {branch}.")
+        raise NoUpdate(
+            f"You and the course have changed the same lines of {', '.join(others.split())}. Merge them by hand: git merge {branch}."
+        )
     git("commit", "--no-edit", "--no-verify", wrong="git could not commit the merge.", undo=("merge", "--abort"))
+
+
+def _after_nbgitpuller(git: "Git", course: Path, branch: str) -> list[str]:
+    """Bring what nbgitpuller has left out of the notebooks when it merged an edition. Returns what was done, in sentences.
+
+    It merges line by line, and where both sides have changed the same lines, it takes the learner's: so cells of the course,
+    and changes to them, can be missing.
+    """
+    if not git("log", "-1", "--format=%h", "--grep=^Automatic commit by nbgitpuller"):
+        return []
+    commits = git("log", "--format=%h", "--", "desk/edition.json").split()
+    latest, *before = [json.loads(git("show", f"{commit}:desk/edition.json")) for commit in commits]
+    if not before:
+        return []
+    known = {name: _all_marks([one.get(name, []) for one in (*before, latest)]) for name in latest}
+    work, said = Work(course / "notebooks", known), []
+    with tempfile.TemporaryDirectory() as new:
+        for name in sorted(set(work.notebooks) & set(latest)):
+            path = Path(new, f"{name}.ipynb")
+            path.write_text(git("show", f"{branch}:notebooks/{name}.ipynb"), encoding="utf-8")
+            whole, mine = carry(work.notebooks[name], pair.read(path), known[name]).notebook, work.notebooks[name]
+            if list(map(edition.mark, whole.cells)) != list(map(edition.mark, mine.cells)):
+                work.keep()
+                said += work.carry_into(name, Path(new))
+    return ["nbgitpuller had left out parts of this edition. They are there now.", *said, *work.where()] if said else []
+
+
+def _all_marks(editions: list[list[str]]) -> list[str]:
+    """The marks of the first edition in their order, and then those that only the others have."""
+    found = list(editions[0])
+    for marks in editions[1:]:
+        found += (Counter(marks) - Counter(found)).elements()
+    return found
 
 
 class Git:
@@ -282,7 +383,9 @@ class Git:
             raise NoUpdate(f"{folder} is no git clone. Name the new copy: make update FROM=../course.zip")
 
     def __call__(self, *words: str, wrong: str = "git refused.", undo: tuple[str, ...] = ()) -> str:
-        done = subprocess.run(["git", *words], cwd=self.folder, capture_output=True, text=True, encoding="utf-8", errors="replace")
+        done = subprocess.run(
+            ["git", *words], cwd=self.folder, capture_output=True, text=True, encoding="utf-8", errors="replace"
+        )
         if done.returncode:
             if undo:
                 self(*undo)

@@ -7,10 +7,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from desk import backups, pair
+from desk import backups, pair, place
 from desk.files import write
 from grader import stubs
-from grader.problems import PROBLEMS, ROOT, Problem
+from grader.problems import PROBLEMS, Problem
 from grader.submission import SubmissionError, read_pair
 
 
@@ -45,8 +45,8 @@ def reset(problem: Problem, folder: Path, stub: str | None = None) -> tuple[list
     return kept, said
 
 
-def main(arguments: list[str] | None = None, folder: Path = ROOT / "notebooks") -> int:
-    options = _parser().parse_args(arguments)
+def main(arguments: list[str] | None = None, folder: Path | None = None) -> int:
+    options, folder = _parser().parse_args(arguments), folder or place.notebooks()
     try:
         if options.back:
             return _bring_back(options.back, folder)

@@ -4,7 +4,8 @@ The key of a verdict covers the learner's code that counts, the problem, the see
 mistakes, and the versions of Python and torch. So a verdict is told again only where grading anew would give the same. That
 of an observation is the same without the learner's code. What has no use any more is deleted.
 
-The store lies in `.course/grader` of the course. It holds verdicts for the public seed alone: an exam's answers are not kept.
+The store lies in `.course/grader` of the student's folder (`desk.place`). It holds verdicts for the public seed alone: an exam's
+answers are not kept. Where a class shares one installation, what its owner has had observed serves all.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from desk import place
 from desk.backups import KEPT
 from desk.files import write
 from grader.problems import ROOT, Problem
@@ -27,7 +29,8 @@ from grader.remarks import remarks
 from grader.submission import Submission
 from grader.verdict import PUBLIC_SEED, Check, Mistake, Report, Result
 
-FOLDER = ROOT / KEPT / "grader"
+FOLDER = place.own() / KEPT / "grader"
+SHARED = ROOT / KEPT / "grader"  # of the owner of the course
 FLEETING = ("timeout",)  # verdicts that may be the machine's fault are not kept
 CODE = ("grader/**/*.py", "grader/recorded/*", "solutions/*.py", "lab/*.py")  # what a verdict depends on
 LONGEST_WAIT = 120.0  # seconds for another process that observes
@@ -141,10 +144,10 @@ def alone(name: str, seed: int, folder: Path = FOLDER):
 
 def observed(name: str, seed: int, load: Callable[[bytes], object], folder: Path = FOLDER):
     """What was kept under a name by `keep_observed`, or None."""
-    try:
-        return load(_observed_file(name, folder).read_bytes()) if seed == PUBLIC_SEED else None
-    except (OSError, ValueError):
-        return None
+    for kept in (folder, SHARED) if folder == FOLDER else (folder,):
+        with suppress(OSError, ValueError):
+            return load(_observed_file(name, kept).read_bytes()) if seed == PUBLIC_SEED else None
+    return None
 
 
 def keep_observed(name: str, seed: int, data: bytes, folder: Path = FOLDER) -> None:

@@ -132,10 +132,12 @@ def _read_equal_halves(notebook: Path, markdown: Path) -> Submission | None:
 
 
 def _text(path: Path, suffix: str) -> str:
-    """The text of a file. A .py file may name its encoding, as Python allows; else it is UTF-8, or says that it is UTF-16."""
+    """The text of a file. A .py file may name its encoding, as Python allows; else it is UTF-8, or shows that it is UTF-16."""
     try:
         data = path.read_bytes()
         encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+        if suffix == ".ipynb" and encoding != "utf-16":
+            encoding = json.detect_encoding(data)  # JSON in UTF-16 shows in its first bytes, even without a mark
         if suffix == ".py" and encoding != "utf-16":
             encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
         text = io.TextIOWrapper(io.BytesIO(data), encoding).read()
@@ -154,7 +156,9 @@ def _python_cells(text: str, path: Path) -> list[Cell]:
 
 def _notebook_cells(text: str, path: Path) -> list[Cell]:
     try:
-        found = [(str(c["cell_type"]), "".join(c["source"]), c.get("metadata", {})) for c in json.loads(text)["cells"]]
+        book = json.loads(text)
+        book = _of_format_4(text) if isinstance(book, dict) and "worksheets" in book else book
+        found = [(str(c["cell_type"]), "".join(c["source"]), c.get("metadata", {})) for c in book["cells"]]
     except json.JSONDecodeError as error:
         raise SubmissionError(
             f"{path} is not valid JSON (line {error.lineno}: {error.msg}), so it is no notebook. A merge "
@@ -166,6 +170,16 @@ def _notebook_cells(text: str, path: Path) -> list[Cell]:
             "JupyterLab and save it again."
         ) from None
     return _labelled(found)
+
+
+def _of_format_4(text: str) -> dict:
+    """A notebook of an older format, as programs before 2015 and some converters write it. KeyError if it is none."""
+    import nbformat  # here, since only few notebooks need it
+
+    try:
+        return nbformat.reads(text, as_version=4)
+    except Exception as error:  # nbformat raises many kinds
+        raise KeyError("cells") from error
 
 
 def _markdown_cells(text: str, path: Path) -> list[Cell]:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from desk import place
 from grader import store
 from grader.course import grade_course, print_reports
-from grader.problems import PROBLEMS, ROOT
+from grader.problems import PROBLEMS
 
 PAUSE = 0.3  # seconds between two looks at the files and at the keyboard
 FOOT = "Watching the notebooks: save one, and it is graded. q quits, Enter grades again with the next hint."
@@ -22,7 +23,7 @@ FOOT = "Watching the notebooks: save one, and it is graded. q quits, Enter grade
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m grader.watch", description="Grade whenever a notebook is saved.")
-    parser.add_argument("--notebooks", type=Path, default=ROOT / "notebooks", help="folder of the notebooks to grade")
+    parser.add_argument("--notebooks", type=Path, default=place.notebooks(), help="folder of the notebooks to grade")
     parser.add_argument("--store", type=Path, default=store.FOLDER, help="folder of what was graded before")
     options = parser.parse_args(arguments)
     if not options.notebooks.is_dir():

@@ -14,11 +14,12 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from desk import place
 from quiz import packed
 
 T = TypeVar("T")
 BANK = Path(__file__).parent / "bank"
-NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+NOTEBOOKS = place.notebooks()
 
 
 class Broken(Exception):

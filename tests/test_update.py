@@ -202,3 +202,32 @@ def test_what_cannot_be_updated_is_a_sentence_and_changes_nothing(published, clo
 def test_the_command_says_what_is_wrong(capsys):
     assert new_edition("no.zip") == 2
     assert "no.zip does not exist" in capsys.readouterr().err
+
+
+# --- nbgitpuller --------------------------------------------------------------------------------
+
+
+def pull_as_nbgitpuller_does(clone) -> None:
+    git(clone, "commit", "-qam", "Automatic commit by nbgitpuller", "--allow-empty")
+    git(clone, "fetch", "-q")
+    git(clone, "merge", "-q", "-Xours", "--no-edit", "origin/main")
+
+
+def test_what_nbgitpuller_has_left_out_of_the_notebooks_comes_by_an_update(published, clone):
+    """It takes the learner's lines where both have changed the same ones, and says nothing of the others."""
+    change(clone, solve, note)
+    next_edition(published, lambda notebook: notebook.cells.append(nbformat.v4.new_markdown_cell("NEW: a last word.")))
+    pull_as_nbgitpuller_does(clone)
+    assert "A note of MINE" in text_of(clone) and "NEW: a last word." not in text_of(clone)
+    said = update.from_git(clone)
+    for suffix in pair.SUFFIXES:
+        text = text_of(clone, suffix)
+        assert all(text.count(words) == 1 for words in ("# MINE", "A note of MINE", "NEW: a last word."))
+    assert said[0].startswith("nbgitpuller had left out") and not [line for line in said if "Look at" in line]
+    assert update.from_git(clone) == ["This is the newest edition already."]
+
+
+def test_cells_that_a_learner_has_deleted_stay_deleted_where_nbgitpuller_has_merged_nothing(clone):
+    change(clone, solve, lambda notebook: notebook.cells.pop(3))
+    before = text_of(clone)
+    assert update.from_git(clone) == ["This is the newest edition already."] and text_of(clone) == before

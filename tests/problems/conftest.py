@@ -8,16 +8,16 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
+from desk import place
 from grader import store
 from grader.course import grade_course, print_reports
-from grader.problems import ROOT
 from grader.submission import SubmissionError
 
 REPORTS, QUIZ = pytest.StashKey[dict](), pytest.StashKey[str]()
 
 
 def pytest_addoption(parser):
-    parser.addoption("--notebooks", type=Path, default=ROOT / "notebooks", help="folder of the notebooks to grade")
+    parser.addoption("--notebooks", type=Path, default=place.notebooks(), help="folder of the notebooks to grade")
     parser.addoption("--store", type=Path, default=store.FOLDER, help="folder of what was graded before")
 
 
