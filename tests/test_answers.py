@@ -10,11 +10,11 @@ from classroom import room
 from classroom.grading import answers, runner
 from classroom.grading.answers import Marked, mark, missed, most_points
 from classroom.incoming.collect import collect
-from classroom.outgoing import pages
+from classroom.outgoing.class_page import MOST_QUESTIONS
 from quiz import bank, keyless
 from quiz.grading import grade, right_answer
 from tests.conftest import needs_sandbox
-from tests.test_pages import HOSTILE, Page, student
+from tests.test_pages import HOSTILE, Page, class_page, student, student_page
 from tests.test_quiz_grading import of
 
 ITEMS = bank.items()
@@ -163,13 +163,13 @@ def test_a_student_s_page_explains_what_was_wrong():
     open_one = of("open")
     alpha = bank.item("lora-alpha")
     marked = mark(file({FORM.id: {"answer": WRONG.text}, alpha.id: right(alpha), open_one.id: {"answer": "mine"}}))
-    page = Page(pages.student_page(student("ada"), {}, quiz=marked))
+    page = student_page(student("ada"), {}, (), quiz={"ada": marked})
     text = page.text.replace(" ", "")
     shown = (FORM.stem, f"“{WRONG.text}”", WRONG.reply, FORM.explanation, "1 of 2 points", "“mine”", open_one.rubric[0])
     for words in shown:
         assert words.replace(" ", "").replace("`", "") in text, words
     assert alpha.stem.replace(" ", "") not in text  # it was right
-    assert "quiz" not in Page(pages.student_page(student("ada"), {})).text
+    assert "quiz" not in student_page(student("ada"), {}, ()).text
 
 
 def test_what_a_file_says_is_quoted_and_cannot_harm():
@@ -177,11 +177,11 @@ def test_what_a_file_says_is_quoted_and_cannot_harm():
     entries = {item.id: {"answer": HOSTILE[:900]}, open_one.id: {"answer": HOSTILE}}
     marked = mark(file(entries | {"unknown": {"question": HOSTILE}, HOSTILE: 1}))
     assert len(marked.answers) == 2 and marked.notices
-    page = Page(pages.student_page(student("ada"), {}, quiz=marked))
+    page = student_page(student("ada"), {}, (), quiz={"ada": marked})
     assert not page.all("script") and not [one for one in page.elements if any(name.startswith("on") for name in one)]
     assert "“</p><script>alert('1')</script> red [U+202E]txt.exe" in page.text
-    index = Page(pages.teacher_page([student("ada")], {}, {}, [], [], [], {"ada": marked}))
-    assert not index.all("script")
+    index = class_page([student("ada")], {}, (), quiz={"ada": marked})
+    assert not any("alert" in script["text"] for script in index.all("script"))
 
 
 def test_the_page_of_the_class_shows_what_the_room_misses():
@@ -189,18 +189,18 @@ def test_the_page_of_the_class_shows_what_the_room_misses():
     people = [student(name) for name in ("ada", "bob", "cleo", "dan")]
     broken = Marked(refused="quiz_answers.json is not valid JSON.")
     quiz = {"ada": wrong, "bob": mark(file({FORM.id: right(FORM)})), "cleo": broken}
-    page = Page(pages.teacher_page(people, {}, {}, [], [], [], quiz))
+    page = class_page(people, {}, (), quiz=quiz)
     assert f"{FORM.stem} (lora-form) 1 of 2 {WRONG.thought} (1 student)" in page.text
     assert "3 students handed in answers" in page.text and "cleo: quiz_answers.json is not valid JSON." in page.text
-    rows = page.text.partition("In all Quiz Notes")[2]
+    rows = page.text.partition("In all Quiz State Notes")[2]
     assert all(words in rows for words in ("0 of 1", "1 of 1", "not graded", "–"))
-    assert "quiz" not in Page(pages.teacher_page(people, {}, {}, [], [], [])).text.lower()
+    assert "quiz" not in class_page(people, {}, ()).text.lower()
 
 
 def test_a_long_table_is_folded():
     wrong = {item.id: {"answer": next(o.text for o in item.options if not o.right)} for item in ITEMS if item.kind == "single"}
-    page = Page(pages.teacher_page([student("ada")], {}, {}, [], [], [], {"ada": mark(file(wrong))}))
-    assert f"{len(wrong) - pages.MOST_QUESTIONS} questions more" in page.text
+    page = class_page([student("ada")], {}, (), quiz={"ada": mark(file(wrong))})
+    assert f"{len(wrong) - MOST_QUESTIONS} questions more" in page.text
     assert all(page.text.count(" ".join(item.stem.replace("`", "").split())) == 1 for item in ITEMS if item.kind == "single")
 
 
@@ -219,7 +219,7 @@ def graded(tmp_path_factory):
     (place / "in").mkdir()
     for name, data in files.items():
         (place / "in" / name).write_bytes(data)
-    lines = room.grade(collect([place / "in"], place / "all"), place / "out", seed=1, jobs=1)
+    lines = room.grade(collect([place / "in"], place / "all"), place / "out", room.Stated(seed=1), jobs=1)
     runner.close()
     return place / "out", lines
 
@@ -227,7 +227,7 @@ def graded(tmp_path_factory):
 @needs_sandbox
 def test_the_gradebooks_have_a_column_that_is_no_part_of_the_total(graded):
     out, lines = graded
-    with open(out / "gradebook.csv", encoding="utf-8", newline="") as text:
+    with open(out / "gradebook.csv", encoding="utf-8-sig", newline="") as text:
         rows = {row["name"]: row for row in csv.DictReader(text)}
     columns = ("quiz", "quiz answered", "total")
     assert {name: tuple(row[column] for column in columns) for name, row in rows.items()} == {

@@ -45,7 +45,7 @@ def collected(tmp_path):
 
 @needs_sandbox
 def test_a_worker_that_is_killed_changes_no_grade(collected, tmp_path, monkeypatch):
-    room.grade(collected, tmp_path / "here", seed=PUBLIC_SEED, jobs=2)
+    room.grade(collected, tmp_path / "here", room.Stated(["lora"], seed=PUBLIC_SEED), jobs=2)
     file = tmp_path / "scheduler.json"
     worker = ("distributed.cli.dask_worker", "--scheduler-file", file, "--nthreads", 1, "--no-nanny", "--no-dashboard",
               "--host", "127.0.0.1", "--local-directory", tmp_path)  # fmt: skip
@@ -66,7 +66,7 @@ def test_a_worker_that_is_killed_changes_no_grade(collected, tmp_path, monkeypat
             return graded(jobs, out, executor, workers, unsafe, tell_and_kill)
 
         monkeypatch.setattr(runner, "run", run)
-        room.grade(collected, tmp_path / "there", scheduler=address, seed=PUBLIC_SEED)
+        room.grade(collected, tmp_path / "there", room.Stated(["lora"], seed=PUBLIC_SEED), scheduler=address)
         assert victim.wait() == -signal.SIGKILL
     assert (tmp_path / "there" / "gradebook.csv").read_bytes() == (tmp_path / "here" / "gradebook.csv").read_bytes()
 
@@ -81,4 +81,4 @@ def _wait_for_workers(address: str, count: int) -> None:
 def test_a_scheduler_that_does_not_answer_is_a_sentence(collected, tmp_path, monkeypatch):
     monkeypatch.setattr(room, "ANSWER_LIMIT", 0.5)
     with pytest.raises(runner.GradeError, match="No Dask scheduler answers at tcp://127.0.0.1:9"):
-        room.grade(collected, tmp_path / "out", scheduler="tcp://127.0.0.1:9")
+        room.grade(collected, tmp_path / "out", room.Stated(["lora"]), scheduler="tcp://127.0.0.1:9")

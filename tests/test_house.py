@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "solutions": set(),
     "lab": set(),
     "desk": set(),
-    "quiz": set(),
+    "quiz": {"desk"},
     "grader": {"desk", "lab", "solutions"},
     "classroom": {"desk", "grader", "quiz"},
     "classify": {"lab", "solutions"},

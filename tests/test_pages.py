@@ -1,21 +1,38 @@
 """The pages of a class: what they say, that strangers' text cannot harm them, and that they are the same each time."""
 
+import base64
+import hashlib
 import os
 import re
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import cache
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
 import pytest
 
-from classroom.outgoing.pages import clean, student_page, teacher_page, write_pages
+from classroom.assignment import Assignment, of_problems
+from classroom.incoming.collect import Student
+from classroom.likeness.beside import beside
+from classroom.likeness.fingerprints import functions
+from classroom.likeness.report import Alike, View
+from classroom.likeness.similar import Likeness, Pair
+from classroom.outgoing.class_page import class_page as page_of_the_class
+from classroom.outgoing.overrides import Override
+from classroom.outgoing.pages import likeness_page, write_pages
+from classroom.outgoing.shown import Shown
+from classroom.outgoing.standing import BY_HAND, EXCUSED, GRADED, MISSING, Standing, key_of
+from classroom.outgoing.student_page import student_page as page_of
 from grader.bank import known_mistakes
 from grader.checks import checks_of
 from grader.problems import PROBLEMS
+from grader.quote import clean
 
-TITLES = {problem.id: problem.title for problem in PROBLEMS.values()}
+ALL = list(PROBLEMS)
 MISTAKE = known_mistakes(PROBLEMS["lora"])["delta_without_scaling"]
 HOSTILE = "</p><script>alert('1')</script> \x1b[31mred\x07 \u202etxt.exe \ud800 \" onload=\"alert(2) & " + "w" * 2000
-VOID = {"meta", "br"}
+VOID = {"meta", "br", "input"}
 
 
 class Page(HTMLParser):
@@ -38,7 +55,7 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag):
         assert self.open.pop()["tag"] == tag, f"{tag} closes another element"
-        if tag in ("td", "th", "p"):
+        if tag in ("td", "th", "p", "dt", "dd"):
             self.handle_data(" ")
 
     def handle_data(self, data):
@@ -55,7 +72,7 @@ class Page(HTMLParser):
 
 
 def student(folder: str, name: str = "", **more) -> dict:
-    return {"folder": folder, "name": name or folder, "id": "123", "email": "", "late": False, "notes": []} | more
+    return asdict(Student(folder, name or folder, "123", "", "moodle", "", {})) | more
 
 
 def check(id_: str, stub: str, status: str = "passed", diagnosis=None, **more) -> dict:
@@ -112,24 +129,75 @@ def room(size: int) -> tuple[list[dict], dict]:
     return students, results
 
 
-def class_page(students, results, problems=None, missing=(), unreadable=(), pairs=(), likenesses=()) -> Page:
-    problems = problems or {"lora": "LoRA"}
-    page = teacher_page(students, results, problems, list(missing), list(unreadable), list(pairs), likenesses=likenesses)
-    return Page(page)
+def standing(result: dict | None) -> Standing:
+    """What a result is worth without any rule."""
+    if result is None:
+        return Standing(None, 12, MISSING, None, "Not handed in.")
+    if result["refused"]:
+        return Standing(None, 12, BY_HAND, None, f"It could not be graded. {result['refused']}")
+    return Standing(result["score"], result["max_score"], GRADED, result["score"])
+
+
+def shown(students: list[dict], results: dict, problems: Sequence[str] = ("lora",), **more) -> Shown:
+    """What the pages show, where nobody has stated a rule. `more` takes the place of its parts."""
+    people = [student["folder"] for student in students] + [key_of(person) for person in more.get("missing", ())]
+    own = {folder: {problem: standing(results.get((folder, problem))) for problem in problems} for folder in people}
+    total = {}
+    for folder, of_problem in own.items():
+        got = [one.points for one in of_problem.values() if one.points is not None]
+        most = sum(one.most for one in of_problem.values())
+        total[folder] = (
+            Standing(sum(got), most, GRADED, sum(got)) if got else Standing(None, most, MISSING, None, "Nothing was handed in.")
+        )
+    assignment = more.pop("assignment", of_problems(list(problems)))
+    return Shown(students, results, assignment, more.pop("own", own), more.pop("total", total), **more)
+
+
+def student_page(student: dict, results: dict[str, dict], problems: Sequence[str] = ("lora",), **more) -> Page:
+    """The page of one student, with the results by problem."""
+    folder = student["folder"]
+    return Page(
+        page_of(shown([student], {(folder, problem): one for problem, one in results.items()}, problems, **more), folder)
+    )
+
+
+def class_page(students: list[dict], results: dict, problems: Sequence[str] = ("lora",), **more) -> Page:
+    return Page(page_of_the_class(shown(students, results, problems, **more)))
 
 
 # --- a student's page ---------------------------------------------------------------------------
 
 
-def test_each_stub_has_its_status_in_words_and_by_a_sign():
-    page = Page(student_page(student("ada-1", "Ada"), {"lora": of_every_status()}))
+def test_each_stub_has_its_status_in_words_and_by_a_sign_and_its_points():
+    page = student_page(student("ada-1", "Ada"), {"lora": of_every_status()})
     headings = [" ".join(h["text"].split()) for h in page.all("h3")]
-    assert headings == ["✗ 3 of 4 checks fail LoRALinear", "✓ solved inject_lora", "· to do merge_lora"]
+    assert headings == [
+        "2 of 8 points✗ 3 of 4 checks fail LoRALinear",
+        "2 of 2 points✓ solved inject_lora",
+        "0 of 2 points· to do merge_lora",
+    ]
     assert "LoRA 4 of 12 1 of 3" in page.text and "In all 4 of 12" in page.text
 
 
+def test_each_check_has_its_points():
+    page = student_page(student("ada-1"), {"lora": of_every_status()})
+    assert [" ".join(item["text"].split()) for item in page.all("li")] == [
+        "✓ What starts asks (2 of 2 points)", "✓ What wraps asks (2 of 2 points)", "· What merges asks (0 of 2 points)"
+    ]  # fmt: skip
+    assert [text.split("What was")[0].strip() for text in page.text.split("0 of 2 points")[1:4]] == [
+        f"What must hold: What {name} asks" for name in ("scales", "ends", "raises")
+    ]
+
+
+def test_a_check_that_does_not_count_says_so():
+    id_, stub = next((check.id, check.stub) for check in checks_of("lora").values())
+    dropped = Assignment(problems=["lora"], drop={"checks": [id_]})
+    page = student_page(student("ada-1"), {"lora": result("ada-1", [check(id_, stub)])}, assignment=dropped)
+    assert f"What {id_} asks (2 of 2 points, does not count)" in page.text
+
+
 def test_the_first_failure_is_in_full_and_all_others_are_folded():
-    page = Page(student_page(student("ada-1"), {"lora": of_every_status()}))
+    page = student_page(student("ada-1"), {"lora": of_every_status()})
     folded = " ".join(details["text"] for details in page.all("details"))
     in_sight = re.sub(r"<details>.*?</details>", "", page.source, flags=re.DOTALL)
     assert "What scales asks" in in_sight and "Seen in scales." in in_sight
@@ -144,40 +212,119 @@ def test_the_first_failure_is_in_full_and_all_others_are_folded():
 
 def test_what_was_noted_is_on_the_page():
     graded = of_every_status() | {"notices": ["Cell `7` is broken."], "incidents": ["It opened a socket."]}
-    late = student("ada-1", late=True, notes=["Two files were found."])
-    page = Page(student_page(late, {"lora": graded}, "Graded with seed 7.", {"sft": "SFT", "lora": "LoRA"}))
-    for text in ("late", "Two files were found.", "Cell 7 is broken.", "It opened a socket.", "Graded with seed 7."):
+    late = student(
+        "ada-1", late="2 days 3 hours late", notes=["Two files were found."], files={"lora": ["08_problem_lora.ipynb"]}
+    )
+    page = student_page(late, {"lora": graded}, ["sft", "lora"], seed_note="Graded with seed 7.")
+    for text in (
+        "2 days 3 hours late",
+        "Two files were found.",
+        "Cell 7 is broken.",
+        "It opened a socket.",
+        "Graded with seed 7.",
+    ):
         assert text in page.text
-    assert "Not handed in." in page.text and "In all 4 " in page.text and "4 of 12 1" in page.text
+    assert "Supervised fine-tuning nothing to grade" in page.text and "In all 4 " in page.text and "4 of 12 1" in page.text
 
 
-def test_a_refused_submission_says_why():
-    page = Page(student_page(student("ada-1"), {"lora": result("ada-1", [], refused="The file is empty.")}))
-    assert "This could not be graded. The file is empty." in page.text
-    assert not page.all("h3")
+def test_a_refused_submission_says_why_once_and_has_no_points():
+    page = student_page(student("ada-1"), {"lora": result("ada-1", [], refused="The file is empty.")})
+    assert "To be graded by hand. It could not be graded. The file is empty." in page.text
+    assert page.text.count("The file is empty.") == 1 and not page.all("h3")
+    assert " 0 " not in page.text
+
+
+def test_who_handed_nothing_in_is_told_so_and_who_handed_in_another_file_is_not():
+    assert "Not handed in." in student_page(student("ada-1"), {}).text
+    zipped = student("ada-1", notes=["hw3.zip is a zip inside a zip inside a zip."])
+    text = student_page(zipped, {}).text
+    assert "ot handed in" not in text and "No notebook for this problem was found in what was handed in." in text
+    assert "Left out, or to be known hw3.zip is a zip" in text
+
+
+def test_whose_attempt_it_is_and_when_and_of_which_files():
+    of_a_team = student(
+        "ada-1",
+        group="Group A",
+        members=["Ada", "Bob"],
+        submitted="2025-11-20T12:00:00+01:00",
+        attempt="2",
+        earlier=["attempt 1 of 2025-11-18"],
+        files={"lora": ["08_problem_lora.ipynb"]},
+        sources={"lora": "hw.zip/Ada_1_file/my lora (1).ipynb"},
+    )
+    text = student_page(of_a_team, {"lora": of_every_status()}).text
+    for words in (
+        "By the team Group A: Ada, Bob", "When 2025-11-20 12:00:00+01:00", "Attempt 2 counts", "Not counted attempt 1 of",
+        "LoRA 08_problem_lora.ipynb handed in as my lora (1).ipynb",
+    ):  # fmt: skip
+        assert words in text
+
+
+def test_a_grade_that_is_not_what_the_checks_gave_says_why():
+    own = {"ada-1": {"lora": Standing(45.0, 100.0, GRADED, 50.0, "Late by 2 hours: 10 % is taken off.", "See `merge` again.")}}
+    page = student_page(
+        student("ada-1"), {"lora": of_every_status()}, own=own, total=own["ada-1"] | {"ada-1": own["ada-1"]["lora"]}
+    )
+    assert "45 of 100 points. Late by 2 hours: 10 % is taken off. The checks below give 4 of 12 points." in page.text
+    assert page.text.count("Your instructor: See `merge` again.") == 1
+
+
+def test_who_is_excused_has_no_points():
+    excused = Standing(None, 12, EXCUSED, None, "Excused by the instructor.", "Ill.")
+    page = student_page(student("ada-1"), {}, own={"ada-1": {"lora": excused}}, total={"ada-1": excused})
+    assert "Excused. Excused by the instructor. Your instructor: Ill." in page.text and "ot handed in" not in page.text
 
 
 # --- text of strangers --------------------------------------------------------------------------
 
 
+@cache
 def hostile_pages() -> list[Page]:
     checks = [check("c", HOSTILE, "failed", title=HOSTILE, message=HOSTILE, hints=[HOSTILE] * 3)]
     checks[0]["diagnosis"] = {"id": HOSTILE, "title": HOSTILE, "lesson": HOSTILE}
     bad = result("x", checks, notices=[HOSTILE], incidents=[HOSTILE])
-    person = student("x", HOSTILE, id=HOSTILE, email=HOSTILE, notes=[HOSTILE])
-    problems = {"lora": HOSTILE, "sft": "SFT"}
+    texts = ("name", "id", "email", "late", "submitted", "attempt", "group", "quiz")
+    lists = ("notes", "earlier", "members", "modules")
+    person = student(
+        "x",
+        **dict.fromkeys(texts, HOSTILE),
+        **dict.fromkeys(lists, [HOSTILE]),
+        files={"lora": [HOSTILE]},
+        sources={"lora": HOSTILE},
+    )
     results = {("x", "lora"): bad, ("x", "sft"): result("x", [], "sft", refused=HOSTILE)}
-    unreadable = [{"where": HOSTILE, "why": HOSTILE}]
+    alike = Alike([("lora", Likeness("equals it", [HOSTILE], HOSTILE))], [("lora", Pair("x", HOSTILE, 0.9, (HOSTILE,)))])
+    alike.views = lambda: ()
+    graded = Standing(1.0, 2.0, GRADED, 2.0, HOSTILE, HOSTILE)
+    missing = {"name": HOSTILE, "id": HOSTILE, "email": HOSTILE}
+    all_of_it = shown(
+        [person], results, ["sft", "lora"], missing=[missing], unreadable=[{"where": HOSTILE, "why": HOSTILE}],
+        seed_note=HOSTILE, alike=alike, own=dict.fromkeys(["x", key_of(missing)], {"lora": graded, "sft": graded}),
+        total={"x": graded},
+    )  # fmt: skip
+    source = HOSTILE.replace("\ud800", "").replace("\x1b", "").replace("\x07", "")
+    code = functions([f"def evil(a):\n    '''{source}'''\n    return a"])
+    view = View("lora", "x", HOSTILE, True, HOSTILE, beside(code, code))
     return [
-        Page(student_page(person, {p: r for (_, p), r in results.items()}, HOSTILE, problems)),
-        class_page([person], results, problems, [person], unreadable, [("LoRA", "x", HOSTILE, 0.9)], [("LoRA", "equals it", [HOSTILE])]),
+        Page(page_of(all_of_it, "x")),
+        Page(page_of_the_class(all_of_it)),
+        Page(likeness_page(view, HOSTILE, {"x": HOSTILE})),
     ]
 
 
 def test_text_of_strangers_adds_no_element_and_no_attribute():
     for page in hostile_pages():
-        assert not page.all("script") and "alert('1')" in page.text
+        scripts = page.all("script")
+        assert "alert('1')" in page.text and not any("alert" in script["text"] for script in scripts) and len(scripts) <= 1
         assert not any(name.startswith("on") for element in page.elements for name in element)
+
+
+def test_no_script_runs_but_the_one_of_the_class():
+    own, everybody, _ = hostile_pages()
+    policy = [page.all("meta", **{"http-equiv": "Content-Security-Policy"})[0]["content"] for page in (own, everybody)]
+    digest = base64.b64encode(hashlib.sha256(everybody.all("script")[0]["text"].encode()).digest()).decode()
+    assert "script-src" not in policy[0] and policy[1].endswith(f"; script-src 'sha256-{digest}'")
 
 
 def test_text_of_strangers_has_no_control_characters_and_its_direction_is_visible():
@@ -193,7 +340,7 @@ def test_names_keep_their_letters():
 
 def test_a_backtick_alone_is_a_backtick():
     bad = check("c", "LoRALinear", "failed", message="Got `a < b` and ` alone.")
-    page = Page(student_page(student("ada-1"), {"lora": result("ada-1", [bad])}))
+    page = student_page(student("ada-1"), {"lora": result("ada-1", [bad])})
     assert "a < b" in [element["text"] for element in page.all("code")]
     assert "and ` alone." in page.text
 
@@ -202,7 +349,7 @@ def test_a_page_takes_nothing_from_elsewhere():
     for page in hostile_pages():
         for element in page.elements:
             for name in ("src", "href"):
-                assert re.match(r"#|students/", element.get(name) or "#"), element
+                assert re.match(r"#|(\.\./)?(students|likeness)/|\.\./index.html#", element.get(name) or "#"), element
             assert "url(" not in (element.get("style") or "")
         assert "default-src 'none'" in page.source
 
@@ -268,11 +415,9 @@ def test_a_mistake_counts_each_student_once_and_links_to_their_pages():
     page = class_page([student("a b"), student("c#d")], {("a b", "lora"): twice, ("c#d", "lora"): once})
     label = page.all("svg")[-1]["aria-label"]
     assert label.endswith(f"{MISTAKE.title} 2")
-    table = page.source[page.source.index('id="mistakes"') : page.source.index('id="students"')]
+    table = page.source[page.source.index('id="mistakes"') : page.source.index('id="by-hand"')]
     assert re.findall(r'href="([^"]+)"', table) == ["students/a%20b.html", "students/c%23d.html"]
-    assert (
-        MISTAKE.lesson in Page(f"<body>{table[table.index('<table>') : table.index('</table>')]}</table></body>").text
-    )
+    assert MISTAKE.lesson in Page(f"<body>{table[table.index('<table>') : table.index('</table>')]}</table></body>").text
 
 
 def test_a_figure_has_at_most_fifteen_bars_however_many_checks_fail():
@@ -284,25 +429,28 @@ def test_a_figure_has_at_most_fifteen_bars_however_many_checks_fail():
 
 
 def test_what_an_instructor_must_look_at_is_named():
-    students = [student("ada-1", "Ada", late=True, notes=["Two files."]), student("bob-2", "Bob")]
+    students = [student("ada-1", "Ada", late="2 days late", notes=["Two files."]), student("bob-2", "Bob")]
     results = {
         ("ada-1", "lora"): of_every_status() | {"incidents": ["It opened a socket."]},
         ("bob-2", "lora"): result("bob-2", [], refused="The file is empty."),
     }
+    cleo = {"name": "Cleo", "id": "77", "email": "c@x.org"}
+    pair = Pair("ada-1", "bob-2", 0.934, ())
+    alike = Alike([("lora", Likeness("holds 61 % of the reference", ["ada-1"], "the reference"))], [("lora", pair)])
     page = class_page(
-        students,
-        results,
-        missing=[{"name": "Cleo", "id": "77", "email": "c@x.org"}],
-        unreadable=[{"where": "inbox/x.zip", "why": "It is damaged."}],
-        pairs=[("LoRA", "ada-1", "bob-2", 0.934)],
+        students, results, missing=[cleo], unreadable=[{"where": "inbox/x.zip", "why": "It is damaged."}], alike=alike
     )
     for text in (
-        "Ada ada-1 4 4 Handed in late. Two files.",
-        "Bob bob-2 not graded 0 LoRA: The file is empty.",
+        "Ada ada-1 4 4 late incident alike Late: 2 days late. Two files.",
+        "Bob bob-2 by hand – by hand alike LoRA: It could not be graded. The file is empty.",
+        "Cleo 77 c@x.org – – missing Nothing was handed in.",
+        "1 submission to be graded by hand",
+        "Bob, LoRA: It could not be graded. The file is empty.",
         "Cleo, 77, c@x.org",
         "inbox/x.zip: It is damaged.",
         "Ada, LoRA: It opened a socket.",
-        "Ada Bob 93 %",
+        "LoRA holds 61 % of the reference Ada (side by side)",
+        "LoRA Ada Bob 93 % of the smaller stand in the other side by side",
         "Likeness is a reason to look, not a proof.",
     ):
         assert text in page.text, text
@@ -311,12 +459,107 @@ def test_what_an_instructor_must_look_at_is_named():
 def test_who_hands_in_a_known_text_is_named_with_it():
     students, results = room(12)
     folders = [student["folder"] for student in students]
-    page = class_page(
-        students, results, likenesses=[("LoRA", "holds `inject_lora` of the reference", folders[:2]), ("LoRA", "equals it", folders[2:])]
+    likenesses = [Likeness("holds `inject_lora` of the reference", folders[:2], "a"), Likeness("equals it", folders[2:], "b")]
+    page = class_page(students, results, alike=Alike([("lora", one) for one in likenesses]))
+    assert "12 submissions like a known text, and 0 pairs of submissions" in page.text
+    assert (
+        "LoRA holds inject_lora of the reference Name 0 (side by side), Name 1 (side by side) LoRA equals it 10 studentsName 2"
+        in page.text
     )
-    assert "12 submissions like a known text, and 0 pairs of suspiciously equal submissions" in page.text
-    assert "LoRA holds inject_lora of the reference Name 0, Name 1 LoRA equals it 10 studentsName 2, " in page.text
-    assert "None holds much of a text that the course knows" in class_page(students, results).text
+    assert "None has much in common with a text that the course knows" in class_page(students, results).text
+
+
+def test_who_hang_together_are_named_as_a_group():
+    students, results = room(8)
+    found = [Pair("s000", "s001", 0.9), Pair("s001", "s002", 0.8), Pair("s005", "s006", 0.7)]
+    page = class_page(students, results, alike=Alike([], [("lora", pair) for pair in found]))
+    assert (
+        "LoRA, 3 that hang together: Name 0, Name 1, Name 2." in page.text
+        and "perhaps they were shown the same" not in page.text
+    )
+    assert page.text.count("hang together") == 1
+    many = Alike([], [("lora", Pair("s000", f"s00{number}", 0.9)) for number in range(1, 6)])
+    assert (
+        "6 that hang together" in (text := class_page(students, results, alike=many).text)
+        and "perhaps they were shown the same" in text
+    )
+
+
+# --- the table of students ----------------------------------------------------------------------
+
+
+def keys_of(page: Page) -> dict[str, set[str]]:
+    """By what each row of the table of students can be found, by the first word of the row."""
+    rows = [element for element in page.all("tr") if "data-keys" in element]
+    return {row["text"].split()[0]: set(row["data-keys"].split()) for row in rows}
+
+
+def test_each_student_can_be_found_by_state_and_problem():
+    students = [student("ada", "Ada", late="1 day late"), student("bob", "Bob"), student("cem", "Cem")]
+    results = {("ada", "lora"): of_every_status("ada"), ("bob", "lora"): result("bob", [], refused="Empty.")}
+    cleo = {"name": "Cleo", "id": "7", "email": ""}
+    run = shown(students, results, ["sft", "lora"], missing=[cleo])
+    excused = Standing(None, 12, EXCUSED, None, "Excused by the instructor.")
+    run = replace(
+        run,
+        own=run.own | {"cem": {"sft": excused, "lora": standing(None)}},
+        overrides={("cem", "sft"): Override(excused=True), ("bob", "lora"): Override(comment="Come and see me.")},
+    )
+    keys = keys_of(Page(page_of_the_class(run)))
+    assert keys["Ada"] == {"late", "lora:", "lora:late", "missing", "sft:missing"}
+    assert keys["Bob"] == {"by-hand", "lora:", "lora:by-hand", "missing", "sft:missing"}
+    assert keys["Cem"] == {"excused", "overridden", "sft:", "sft:excused", "sft:overridden", "missing", "lora:missing"}
+    assert keys["Cleo"] == {"missing", "sft:missing", "lora:missing"}
+
+
+def test_what_can_be_chosen_is_what_is_there_with_its_number():
+    students = [student("ada", late="Late"), student("bob", late="Late"), student("cem")]
+    page = class_page(students, {(name, "lora"): of_every_status(name) for name in ("ada", "bob", "cem")})
+    options = {option["value"]: option["text"] for option in page.all("option")}
+    assert options == {"": "all", "lora": "LoRA", "late": "late (2)"}
+
+
+def test_points_are_sorted_as_numbers_and_who_has_none_has_no_number():
+    own = {"ada": {"lora": Standing(7.5, 12, GRADED, 7.5)}, "bob": {"lora": Standing(None, 12, BY_HAND, None, "No.")}}
+    page = class_page([student("ada"), student("bob")], {}, own=own, total={name: of["lora"] for name, of in own.items()})
+    assert [cell["data-value"] for cell in page.all("td") if "data-value" in cell] == ["7.5", "7.5", "", ""]
+
+
+def test_without_its_script_the_page_shows_all_and_offers_nothing_that_does_not_work():
+    students, results = room(5)
+    page = class_page(students, results)
+    assert not page.all("button", type="button") and "hidden" in page.all("form")[0]
+    assert not any("hidden" in row for row in page.all("tr"))
+    fields = [*page.all("input"), *page.all("select")]
+    assert len(fields) == len(page.all("label")) == 5 and all(label["text"].strip() for label in page.all("label"))
+
+
+# --- two codes beside each other ----------------------------------------------------------------
+
+
+ONE = "def first(x):\n    total = x.weight * (x.size + 1) / (x.size - 1)\n    return total\n\n\ndef second(x):\n    return x\n"
+OTHER = "def helper(y):\n    _ = None\n    return y.weight * (1 + y.size) / (y.size - 1)\n"
+
+
+def test_two_codes_stand_beside_each_other_and_what_is_alike_is_marked():
+    rows = beside(functions([ONE]), functions([OTHER]))
+    page = Page(
+        likeness_page(
+            View("lora", "ada", "bob", False, "90 % of the smaller stand in the other", rows),
+            "LoRA",
+            {"ada": "Ada", "bob": "Bob"},
+        )
+    )
+    assert page.all("h1")[0]["text"] == "LoRA: Ada beside Bob" and "90 % of the smaller stand in the other." in page.text
+    marked = [mark["text"].strip() for mark in page.all("mark")]
+    assert marked == [
+        "total = x.weight * (x.size + 1) / (x.size - 1)",
+        "return total",
+        "return y.weight * (1 + y.size) / (y.size - 1)",
+    ]
+    assert "Ada first 2 of 3 lines alike" in page.text and "Bob helper 1 of 3 lines alike" in page.text
+    assert "Ada: second, 0 of 2 lines alike" in page.text
+    assert "a reason to look, not a proof" in page.text
 
 
 # --- files --------------------------------------------------------------------------------------
@@ -325,7 +568,7 @@ def test_who_hands_in_a_known_text_is_named_with_it():
 def test_the_same_class_gives_the_same_bytes_in_any_order(tmp_path):
     students, results = room(12)
     for name, ordered in {"one": students, "two": students[::-1]}.items():
-        write_pages(tmp_path / name, ordered, results, TITLES, [], [], [])
+        write_pages(tmp_path / name, shown(ordered, results, ALL))
     one, two = ({p.name: p.read_bytes() for p in (tmp_path / n).rglob("*.html")} for n in ("one", "two"))
     assert one == two and len(one) == 13
 
@@ -333,7 +576,7 @@ def test_the_same_class_gives_the_same_bytes_in_any_order(tmp_path):
 def test_every_link_leads_to_a_page_and_no_other_file_is_left(tmp_path):
     students = [student("jörg müller-1"), student("a&b#c%20-2"), student("ok-3")]
     results = {(s["folder"], "lora"): of_every_status(s["folder"]) for s in students}
-    index = write_pages(tmp_path, students, results, TITLES, [], [], [])
+    index = write_pages(tmp_path, shown(students, results, ALL))
     links = {a["href"] for a in Page(index.read_text(encoding="utf-8")).all("a") if not a["href"].startswith("#")}
     assert {unquote(link) for link in links} == {f"students/{s['folder']}.html" for s in students}
     files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
@@ -343,12 +586,12 @@ def test_every_link_leads_to_a_page_and_no_other_file_is_left(tmp_path):
 @pytest.mark.parametrize("folder", ["../out", "a/b", "a\\b", "..", "", "a\0b", "a\ud800"])
 def test_a_folder_that_is_a_path_is_refused_and_nothing_is_written(tmp_path, folder):
     with pytest.raises(ValueError, match="no plain name"):
-        write_pages(tmp_path / "out", [student("ok"), student(folder)], {}, TITLES, [], [], [])
+        write_pages(tmp_path / "out", shown([student("ok"), student(folder)], {}))
     assert not list(tmp_path.iterdir())
 
 
 def test_a_page_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
-    write_pages(tmp_path, [student("ada-1", "Ada")], {}, TITLES, [], [], [])
+    write_pages(tmp_path, shown([student("ada-1", "Ada")], {}))
     before = (tmp_path / "students" / "ada-1.html").read_bytes()
 
     def full(*_):
@@ -356,6 +599,27 @@ def test_a_page_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError):
-        write_pages(tmp_path, [student("ada-1", "Another")], {}, TITLES, [], [], [])
+        write_pages(tmp_path, shown([student("ada-1", "Another")], {}))
     assert [path.name for path in (tmp_path / "students").iterdir()] == ["ada-1.html"]
     assert (tmp_path / "students" / "ada-1.html").read_bytes() == before
+
+
+def test_pages_of_likeness_are_written_linked_and_those_of_an_earlier_run_go(tmp_path):
+    students = [student("ada-1", "Ada"), student("bob-2", "Bob")]
+    results = {(one["folder"], "lora"): of_every_status(one["folder"]) for one in students}
+    alike = Alike(
+        [("lora", Likeness("equals the reference", ["ada-1"], "the reference"))], [("lora", Pair("ada-1", "bob-2", 0.9))]
+    )
+    rows = beside(functions([ONE]), functions([OTHER]))
+    alike.views = lambda: [
+        View("lora", "ada-1", "the reference", True, "", rows),
+        View("lora", "ada-1", "bob-2", False, "", rows),
+    ]
+    index = write_pages(tmp_path, shown(students, results, alike=alike))
+    links = {a["href"] for a in Page(index.read_text(encoding="utf-8")).all("a") if a["href"].startswith("likeness/")}
+    assert links == {path.relative_to(tmp_path).as_posix() for path in (tmp_path / "likeness").iterdir()} and len(links) == 2
+    for link in links:
+        for a in Page((tmp_path / link).read_text(encoding="utf-8")).all("a"):
+            assert (tmp_path / "likeness" / unquote(a["href"].partition("#")[0])).resolve().is_file()
+    write_pages(tmp_path, shown(students, results))
+    assert not list((tmp_path / "likeness").iterdir())

@@ -12,15 +12,17 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
-from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
 
+from classroom.assignment import of_problems
+from classroom.incoming.collect import Student
 from classroom.incoming.roster import read_roster
 from classroom.outgoing import cells
 from classroom.outgoing.cells import safe
-from classroom.outgoing.gradebooks import canvas_gradebook, moodle_gradebook, plain_gradebook
+from classroom.outgoing.gradebooks import Grades, books
+from classroom.outgoing.standing import Standing, totals
 
 needs_soffice = pytest.mark.skipif(
     not shutil.which("soffice"), reason="LibreOffice is not installed: apt-get install libreoffice-calc-nogui."
@@ -38,7 +40,7 @@ ORDINARY = [
     "Anne-Marie O'Hara", "Müller, Jörg", "a - b", "a = b", "got -1.5 here", "jm+tag@example.org", "'twas she", 'the "best"',
     "x=1;y=2", "SFT: 4 of 7 points. First to mend: `logits`.", "https://example.org/?a=-1&b=+2", "Submitted for grading - ",
 ]  # fmt: skip
-MAXIMUM = {"sft": 7, "lora": 13}
+BOTH = of_problems(["sft", "lora"])
 
 
 def gradebooks(texts: list[str], folder: Path) -> dict[str, str]:
@@ -46,22 +48,30 @@ def gradebooks(texts: list[str], folder: Path) -> dict[str, str]:
 
     The roster names the same texts again, for people who handed nothing in.
     """
-    points = {text: {"sft": -1.5, "lora": None} for text in texts}
-    feedback = dict(zip(texts, texts))
-    headers = {
+    own = {text: {"sft": Standing(-1.5, 1, "graded", -1.5, text), "lora": Standing(None, 1, "by hand", None, text)} for text in texts}
+    total = totals(own, BOTH)
+    lists = {
         "plain": ["name", "id", "email"],
         "moodle": ["Identifier", "Full name", "Email address", "Grade", "Last modified (grade)", "Online text", "=1+1"],
-        "canvas": ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"],
+        "canvas": ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "SFT (1)", "LoRA (2)"],
+        "blackboard": ["Last Name", "First Name", "Username", "Student ID", "SFT [Total Pts: 5 Score] |1", "LoRA [Total Pts: 5 Score] |2"],
+        "brightspace": ["OrgDefinedId", "Username", "Last Name", "SFT Points Grade <Numeric MaxPoints:5>", "LoRA Points Grade", "End-of-Line Indicator"],
+        "google": ["Last Name", "First Name", "Email Address", "SFT", "LoRA"],
+        "github": ["identifier", "github_username", "github_id", "name"],
     }
     written = {}
-    for platform, write in (("plain", plain_gradebook), ("moodle", moodle_gradebook), ("canvas", canvas_gradebook)):
-        students = [SimpleNamespace(folder=text, name=text, id=text, email=text, platform=platform) for text in texts]
+    for platform, header in lists.items():
+        students = [Student(text, text, text, text, platform, text, {}) for text in texts]
         path = folder / f"roster-{platform}.csv"
         with path.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerow(headers[platform])
-            csv.writer(file).writerows([text] * len(headers[platform]) for text in texts)
-        written[platform] = write(students, points, MAXIMUM, feedback)
-        written[f"{platform}-roster"] = write(students[:1], points, MAXIMUM, feedback, read_roster(path))
+            csv.writer(file).writerow(header)
+            csv.writer(file).writerows([text] * len(header) for text in texts)
+        for name, handed_in, roster in ((platform, students, None), (f"{platform}-roster", students[:1], read_roster(path))):
+            missing = [{"name": text, "id": text, "email": text} for text in texts[1:]] if roster else []
+            made, _ = books(Grades(handed_in, missing, own, total, BOTH, dict(zip(texts, texts)), roster, overwrite=True))
+            if len(made) > 1 or platform == "plain":
+                written[name] = made[-1].content.decode("utf-8-sig")
+    assert {"canvas", "moodle", *(f"{platform}-roster" for platform in lists)} <= set(written)
     return written
 
 

@@ -9,13 +9,15 @@ import nbformat
 import pytest
 
 from classroom.grading import runner
-from classroom.outgoing import pages
+from classroom.outgoing.class_page import class_page
+from classroom.outgoing.student_page import student_page
 from grader import stubs
 from grader.judge import grade
 from grader.program import select
 from grader.report import as_html, as_text
 from grader.submission import Cell, Submission, SubmissionError, read, read_pair, read_path
 from tests.conftest import graded, not_passed, write
+from tests.test_pages import shown, student
 
 
 def notebook(*sources: str) -> nbformat.NotebookNode:
@@ -148,6 +150,34 @@ def test_a_python_file_is_read_as_python_reads_it(tmp_path, name, first, encodin
     path = tmp_path / name
     path.write_bytes(f"{first}x = 'é'\r\n".encode(encoding))
     assert read(path).cells[0].source == f"{first}x = 'é'\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_a_notebook_in_an_encoding_that_its_first_bytes_show_is_read(tmp_path, encoding):
+    path = tmp_path / "a.ipynb"
+    path.write_bytes(nbformat.writes(notebook("x = 'é'")).encode(encoding))
+    assert [cell.source for cell in read(path).cells] == ["x = 'é'"]
+
+
+@pytest.mark.parametrize("suffix", [".ipynb", ".md"])
+def test_a_notebook_in_latin_1_is_told(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(jupytext.writes(notebook("x = 'é'"), suffix[1:]).encode("latin-1"))
+    with pytest.raises(SubmissionError, match="cannot be read as text: .* Save it as UTF-8"):
+        read(path)
+
+
+def test_a_notebook_of_format_3_is_read(lora, tmp_path):
+    book = notebook("# my work", *solved_sources(lora))
+    book.cells.insert(0, nbformat.v4.new_markdown_cell("# Title"))
+    path = tmp_path / "a.ipynb"
+    path.write_text(nbformat.writes(book, version=3), encoding="utf-8")
+    assert '"worksheets"' in path.read_text() and not_passed(grade(read_path(path), lora)) == []
+
+
+def test_worksheets_that_are_no_notebook_are_told(tmp_path):
+    with pytest.raises(SubmissionError, match="is JSON, but not a notebook"):
+        read(write(tmp_path, "a.ipynb", '{"worksheets": 3, "nbformat": 3}'))
 
 
 @pytest.mark.parametrize("suffix", [".IPYNB", ".MD"])
@@ -400,9 +430,8 @@ def test_the_pages_of_the_classroom_tell_it_to_both(lora, tmp_path):
     checks = [runner._as_data(result) for result in report.results]
     result = {"student": "ada", "refused": "", "score": report.score, "max_score": report.max_score, "checks": checks}
     result |= {"notices": report.notices, "incidents": []}
-    student = {"folder": "ada", "name": "Ada", "id": "", "email": "", "late": False, "notes": []}
-    own = pages.student_page(student, {"lora": result})
-    everybody = pages.teacher_page([student], {("ada", "lora"): result}, {"lora": "LoRA"}, [], [], [])
+    run = shown([student("ada")], {("ada", "lora"): result})
+    own, everybody = student_page(run, "ada"), class_page(run)
     assert "<code>inject_lora</code> is a Markdown cell" in own and "<code>inject_lora</code> is a Markdown cell" in everybody
     assert "<code>LoRALinear.merge</code> is not on the class." in own
 

@@ -135,10 +135,11 @@ def _answer(item: bank.Item, entry) -> Answer:
         return Answer(item, words, None)
     result = grade(item, answer)
     said = words if isinstance(words, str) else "; ".join(text for _, text in asking.in_words(asking.question(item), answer))
-    return Answer(item, said, result, _beliefs(item, answer, result))
+    return Answer(item, said, result, beliefs_of(item, answer, result))
 
 
-def _beliefs(item: bank.Item, answer, result: Grade) -> tuple[str, ...]:
+def beliefs_of(item: bank.Item, answer, result: Grade) -> tuple[str, ...]:
+    """What someone who answers so believes, where the bank knows it."""
     wrong = getattr(item, "slips", ())
     if item.kind in ("single", "multiple"):
         wrong = [item.options[index] for index in ([answer] if item.kind == "single" else answer)]

@@ -39,8 +39,7 @@ from quiz.register import Broken
 TEMPLATES = Path(__file__).parent / "templates"
 PARTS = ("grader", "quiz", "topics")  # what a copy can do without
 TARGETS = ("help", "check", "watch", "quiz", "lab", "real", "slides", "reset", "update")  # of the Makefile, for students
-PACKAGES = ("lab", "desk", "grader", "quiz", "solutions")
-INSTRUCTORS = ("pyseccomp",)  # of the requirements, what only the classroom needs
+INSTRUCTORS = ("pyseccomp", "pyyaml")  # of the requirements, what only the classroom needs
 GRADERLESS = (
     "__init__", "effects", "notebook", "problems", "program", "quote", "recorded", "report", "reset", "stubs", "submission",
     "verdict", "wire",
@@ -139,7 +138,7 @@ def _build(out: Path, copy: Copy) -> None:
     _solutions(out, copy)
     _quiz(out, copy)
     _write(out / "Makefile", _makefile((ROOT / "Makefile").read_text(encoding="utf-8"), copy))
-    _write(out / "pyproject.toml", _pyproject((ROOT / "pyproject.toml").read_text(encoding="utf-8")))
+    shutil.copyfile(ROOT / "pyproject.toml", out / "pyproject.toml")
     _write(out / "README.md", _readme(copy))
 
 
@@ -315,12 +314,6 @@ def _help(block: str, listed: list[str]) -> str:
     head, *lines = block.splitlines()
     told = [re.match(r'\t@echo "make ([\w-]+)', line) for line in lines]
     return "\n".join([head, *(line for line, target in zip(lines, told) if target and target[1] in listed)])
-
-
-def _pyproject(text: str) -> str:
-    """pyproject.toml with the packages that are there."""
-    text = re.sub(r"^packages = \[.*?\]$", f"packages = {json.dumps(PACKAGES)}", text, flags=re.MULTILINE | re.DOTALL)
-    return re.sub(r'^"classroom\..*\n', "", text, flags=re.MULTILINE)
 
 
 def _readme(copy: Copy) -> str:

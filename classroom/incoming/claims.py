@@ -1,89 +1,54 @@
-"""What the path and the text of a handed-in file say: whose it is, which problem it solves, what else it may be.
+"""What the name and the text of a handed-in file say: which problem it solves, what else it may be, whose name is in it.
 
-Moodle and Canvas write the student into the name of each file, browsers and students add to it, and some hand in the whole course.
+Browsers and students add to the names of files, and some hand in the whole course.
 """
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from classroom.incoming.archives import File
 from grader.problems import PROBLEMS, ROOT
 
-# --- whose a file is ----------------------------------------------------------------------------
+# --- whose name is in it -------------------------------------------------------------------------
 
-# `Full Name_1234567_assignsubmission_file_` as a folder, or with the file's name behind it.
-_MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>[0-9]+)_assignsubmission_(?P<kind>[a-z]+)_(?P<rest>.*)")
-# `mullerjorg_LATE_12345_67890_lora-1.ipynb`; `anon_xyz` instead of name and id; `_text.html` for a text or a link.
-_CANVAS = re.compile(
-    r"(?:(?P<anon_late>LATE_)?(?P<anon>anon_[A-Za-z0-9]+)|(?P<name>\w+?)_(?P<late>LATE_)?(?P<id>[0-9]+))_"
-    r"(?:(?P<attachment>[0-9]+)_(?P<rest>.+)|(?P<typed>(?:text|link)\.html))"
-)
-_STEMS = {
-    problem.id: re.compile(problem.notebook.replace("_", r"[_\s-]"), re.IGNORECASE) for problem in PROBLEMS.values()
-}
+_STEMS = {problem.id: re.compile(problem.notebook.replace("_", r"[_\s-]"), re.IGNORECASE) for problem in PROBLEMS.values()}
 _WORDS = {id: re.compile(rf"(?<![a-z]){id}(?![a-z])", re.IGNORECASE) for id in PROBLEMS}
 _ANSWERS = re.compile(r"quiz[_\s-]answers", re.IGNORECASE)
-_NAMES = (*_STEMS.values(), _ANSWERS)  # of files, which are not the student's
+NAMES = (*_STEMS.values(), _ANSWERS)  # of files, which are not the student's
 # What a browser or a platform puts behind a name. Other numbers may be the student's.
 _COUNTER = r"(?:-[0-9]{1,2}(?![0-9])|\s*\([0-9]+\)|[-_ ]+copy)*"
 _COPY = re.compile(r"(?:\s*\([0-9]+\)|[-_ ]+copy)+$", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Claim:
-    """What the path of a file says.
+# What is no name: a copy, or a notebook that nobody has named.
+_NOBODY = re.compile(
+    r"(?:^|(?<=[\s_-]))(?:copy of|kopie von|copie de|copia de|cópia de|kopia)(?=[\s_-]|$)"
+    r"|^(?:untitled|unbenannt|sans titre|sin título)\s*\d*$",
+    re.IGNORECASE,
+)
 
-    own: the path as the student named it.
-    attachment: Canvas's number of the upload, else 0. A later upload has a higher one.
-    typed: whether the student typed a text on the platform instead of uploading a file.
-    """
-
-    platform: str
-    name: str
-    id: str
-    own: tuple[str, ...]
-    late: bool = False
-    attachment: int = 0
-    typed: bool = False
+# The name of a team, by its first word.
+TEAM = re.compile(
+    r"(?:project|projekt|lab|tutorial|default)?[\s_-]*"
+    r"(?:group|groupe|gruppe|grupo|gruppo|groep|team|équipe|equipo)[\s_-]*\w{0,3}",
+    re.IGNORECASE,
+)
 
 
-def claim_of(path: tuple[str, ...], alone: str) -> Claim | None:
-    """Whose file it is. `alone` is the name for files that tell none; None if that is "", too."""
-    for index, part in enumerate(path):
-        if found := _MOODLE.fullmatch(part):
-            own = (*filter(None, [found["rest"]]), *path[index + 1 :])
-            return Claim("moodle", found["name"], found["id"], own, typed=found["kind"] != "file")
-    if (found := _CANVAS.fullmatch(path[0])) and not _is_chance(found):
-        id, late = found["anon"] or found["id"], bool(found["late"] or found["anon_late"])
-        own = (found["rest"] or found["typed"], *path[1:])
-        return Claim("canvas", found["name"] or id, id, own, late, int(found["attachment"] or 0), bool(found["typed"]))
-    for index, part in enumerate(path):
-        if part.casefold() != "notebooks" and (name := _name_in(part, is_file=index == len(path) - 1)):
-            own = path if index == len(path) - 1 else path[:index] + path[index + 1 :]
-            return Claim("folder", name, "", own)
-    return Claim("folder", alone, "", path) if alone else None
-
-
-def _is_chance(found: re.Match) -> bool:
-    """Whether a name only looks like Canvas's, since a notebook's name is where Canvas has the student or a number."""
-    before_rest = found.start("attachment") if found["attachment"] else 0
-    return any(stem.search(found["name"] or "") or stem.match(found.string, before_rest) for stem in _NAMES)
-
-
-def _name_in(part: str, is_file: bool) -> str:
+def name_in(part: str, is_file: bool) -> str:
     """The student's name in the name of a file or a folder: `Bob Smith` in `Bob Smith 08_problem_lora (1).ipynb`. Or ""."""
     if is_file or part.lower().endswith(".zip"):
         part = re.sub(r"\.\w+$", "", part)
-    elif part.casefold() in PROBLEMS:
+    elif part.casefold() in (*PROBLEMS, "notebooks"):
         return ""
     text = part
-    for stem in _NAMES:
+    for stem in NAMES:
         text = re.sub(stem.pattern + _COUNTER, " ", text, flags=re.IGNORECASE)
     if is_file and text == part:
         for word in _WORDS.values():
             text = re.sub(word.pattern + _COUNTER, " ", text, flags=re.IGNORECASE)
-    return re.sub(r"[_\s]+", " ", _COPY.sub("", text) if is_file else text).strip(" -.,")
+    text = re.sub(r"[_\s]+", " ", _COPY.sub("", text) if is_file else text).strip(" -.,")
+    return _NOBODY.sub("", text).strip(" -.,")
 
 
 def module_name(name: str) -> str:

@@ -1,6 +1,7 @@
 """The list of students that a learning platform exports.
 
-Moodle's grading worksheet and Canvas's gradebook are known. Any other CSV needs a column with names.
+The lists of Moodle, Canvas, Blackboard, Brightspace, Gradescope, Google Classroom and GitHub Classroom are known. Any
+other CSV needs a column with names.
 """
 
 import csv
@@ -12,6 +13,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from classroom.incoming.columns import by_names, kind_of, of_moodle, plain
+from classroom.incoming.times import seconds_in
+
+__all__ = ["Person", "Roster", "RosterError", "cell_of", "plain", "plain_letters", "read_roster", "same_name", "spellings"]
+
 
 class RosterError(Exception):
     """The list of students cannot be read. The message says why and what to do."""
@@ -21,50 +27,94 @@ class RosterError(Exception):
 class Person:
     """One student of a roster. What the roster does not say is "".
 
-    id: Moodle's participant number, Canvas's ID, or the `id` of a plain list.
+    id: what the platform knows the student by: Moodle's participant number, Canvas's ID, Blackboard's username; else the
+        list's `id`.
     row: the index in the rows of the roster.
+    others: more by which the student may be named: logins, other numbers.
+    group: the team.
+    late: in the platform's words, with `late_seconds` (None: it does not say by how much).
+    status: what else the platform says of the hand-in, as that it is a draft.
     """
 
     name: str
     id: str = ""
     email: str = ""
     row: int = field(default=-1, compare=False)
+    others: tuple[str, ...] = field(default=(), compare=False)
+    group: str = field(default="", compare=False)
+    late: str = field(default="", compare=False)
+    late_seconds: int | None = field(default=0, compare=False)
+    status: str = field(default="", compare=False)
 
 
 @dataclass
 class Roster:
     """A list of students, and the table that it was read from.
 
-    kind: "moodle", "canvas" or "plain".
+    kind: "moodle", "canvas", "blackboard", "brightspace", "gradescope", "google", "github" or "plain".
     rows: all rows below the header, as read, each as long as the header or longer.
+    columns: which column plays which part: "name" ("first" and "last"), "id", "email", "login", "group", "status",
+        "grade", "maximum", "feedback". A part that no column plays is left out.
+    decimal_comma: whether the grades in it have one.
+    delimiter, encoding: how the file was written.
     """
 
     kind: str
     header: list[str]
     rows: list[list[str]]
     people: list[Person]
+    columns: dict[str, int] = field(default_factory=dict)
+    decimal_comma: bool = False
+    delimiter: str = ","
+    encoding: str = "utf-8"
 
-    def match(self, name: str, id: str = "") -> Person | None:
-        """The person with this id, else the only one of this name, login or email. None if nobody or several fit."""
+    def match(self, name: str, id: str = "", platform: str = "") -> Person | None:
+        """The person with this id, else the only one of this name, login or email. None if nobody or several fit.
+
+        Args:
+            platform: that gave the id. One platform's numbers are not another's.
+        """
+        return self.find(name, id, platform=platform)[0]
+
+    def find(self, name: str, id: str = "", login: str = "", email: str = "", platform: str = "") -> tuple[Person | None, str]:
+        """The same, and by what the person was found: "number", "login", "email", "name" or ""."""
         id, name = id.strip(), name.strip()
-        people = (
-            self._by_id.get(id)
-            or self._by_id.get(name)
-            or self._named(name)
-            or self._by_email.get(name.casefold())
-            or []
+        numbered = self._by_id.get(id.casefold(), [])
+        if self.kind == "plain" or platform not in ("", self.kind):
+            numbered = [person for person in numbered if not name or same_name(person.name, name)]
+        ways = (
+            ("login", self._by_id.get(login.strip().casefold()) or self._by_email.get(login.strip().casefold())),
+            ("number", numbered),
+            ("email", self._by_email.get(email.strip().casefold())),
+            ("number", self._by_id.get(name.casefold())),
+            ("name", self._named(name)),
+            ("login", self._by_email.get(name.casefold())),
         )
-        return people[0] if len(people) == 1 else None
+        how, people = next(((how, people) for how, people in ways if people), ("", []))
+        return (people[0], how) if len(people) == 1 else (None, "")
+
+    def namesakes(self, name: str) -> list[Person]:
+        """Everybody who may be meant by a name."""
+        return self._named(name)
+
+    def has(self, login: str) -> bool:
+        """Whether someone has this login, number or address."""
+        return login.casefold() in self._by_id or login.casefold() in self._by_email
+
+    @property
+    def logins(self) -> list[str]:
+        """The logins, the longest first."""
+        return sorted((other for person in self.people for other in person.others), key=len, reverse=True)
 
     def _named(self, name: str) -> list[Person]:
         """Everybody of this name. Where two differ in the order of their names, the order decides."""
-        found = {person: None for spelling in spellings(name) for person in self._by_spelling.get(spelling, ())}
-        exact = [person for person in found if plain_letters(person.name) == plain_letters(name)]
-        return exact or list(found)
+        found = {person.row: person for spelling in spellings(name) for person in self._by_spelling.get(spelling, ())}
+        exact = [person for person in found.values() if plain_letters(person.name) == plain_letters(name)]
+        return exact or list(found.values())
 
     @cached_property
     def _by_id(self) -> dict[str, list[Person]]:
-        return _index((person.id, person) for person in self.people)
+        return _index((id.casefold(), person) for person in self.people for id in {person.id, *person.others})
 
     @cached_property
     def _by_spelling(self) -> dict[str, list[Person]]:
@@ -78,9 +128,10 @@ class Roster:
 
 
 def _index(pairs) -> dict[str, list[Person]]:
+    """The people by key. Two rows are two people, even if all that is compared of them is equal."""
     found: dict[str, list[Person]] = {}
     for key, person in pairs:
-        if key and person not in found.get(key, ()):
+        if key and all(other is not person for other in found.get(key, ())):
             found.setdefault(key, []).append(person)
     return found
 
@@ -114,11 +165,32 @@ def same_name(one: str, other: str) -> bool:
 # --- reading ------------------------------------------------------------------------------------
 
 LARGEST = 20_000_000  # bytes
-_NAME = ("name", "student", "full name", "student name", "display name")
 
 
 def read_roster(path: Path) -> Roster:
     """Read the CSV file that a platform exports. RosterError says what is wrong with it."""
+    header, rows, delimiter, encoding = read_table(path)
+    columns = by_names(header)
+    kind = kind_of(header, columns)
+    if kind in ("plain", "moodle") and rows and (placed := of_moodle(header, rows)) and kind_of(header, {}) != "google":
+        kind, columns = (
+            "moodle",
+            placed | {part: place for part, place in columns.items() if kind == "moodle"} | {"id": placed["id"]},
+        )
+    if kind == "plain" and not {"name", "first", "last"} & set(columns):
+        found = ", ".join(f"“{cell}”" for cell in header[:12]) or "none"
+        raise RosterError(
+            f"{path} is a list of no platform that is known here, and has no column “name”; its columns are {found}. Export "
+            "the list again as a CSV file, as the platform makes it, or name the column with the students' names “name”."
+        )
+    people = [person for index, row in enumerate(rows) if (person := _person(kind, columns, row, index))]
+    numbers = [row[columns[part]].strip() for part in ("grade", "maximum") if part in columns for row in rows]
+    comma = any(re.fullmatch(r"\d+,\d+", number) for number in numbers)
+    return Roster(kind, header, rows, people, columns, comma, delimiter, encoding)
+
+
+def read_table(path: Path) -> tuple[list[str], list[list[str]], str, str]:
+    """Header, rows, delimiter and encoding of a CSV file. RosterError says what is wrong with it."""
     try:
         if path.stat().st_size > LARGEST:
             raise RosterError(f"{path} is larger than {LARGEST // 1_000_000} MB, so it is no list of students.")
@@ -127,38 +199,25 @@ def read_roster(path: Path) -> Roster:
         raise RosterError(f"{path} cannot be read: {error.strerror}.") from None
     if data.startswith(b"PK"):
         raise RosterError(f"{path} is no CSV file. If it is a table of Excel, save it as “CSV UTF-8”.")
-    header, rows = _table(_decoded(data), path)
-    columns = [plain(cell) for cell in header]
-    has_name = "full name" in columns or {"first name", "last name"} <= set(columns)
-    if "identifier" in columns and has_name:
-        kind, people = "moodle", _moodle_people(columns, rows)
-    elif {"student", "id"} <= set(columns) and {"section", "sis user id", "sis login id"} & set(columns):
-        kind, people = "canvas", _canvas_people(columns, rows)
-    elif has_name or set(_NAME) & set(columns):
-        kind, people = "plain", _plain_people(columns, rows)
-    else:
-        found = ", ".join(f"“{cell}”" for cell in header[:12]) or "none"
-        raise RosterError(
-            f"{path} is neither Moodle's grading worksheet nor Canvas's gradebook, and has no column “name”; its columns "
-            f"are {found}. Export it with the platform set to English, or name the column with the students' names “name”."
-        )
-    return Roster(kind, header, rows, people)
+    text, encoding = _decoded(data)
+    return *_table(text, path), encoding
 
 
-def _decoded(data: bytes) -> str:
-    """The text, in UTF-8, in UTF-16 (as Excel saves “Unicode text”), else in the Western code page of Windows."""
+def _decoded(data: bytes) -> tuple[str, str]:
+    """The text and its encoding: UTF-8, UTF-16 (as Excel saves “Unicode text”), else the Western code page of Windows."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16", errors="replace")
+        return data.decode("utf-16", errors="replace"), "utf-16"
     if b"\0" in data[:200]:
-        return data.decode("utf-16-be" if data[:1] == b"\0" else "utf-16-le", errors="replace")
+        encoding = "utf-16-be" if data[:1] == b"\0" else "utf-16-le"
+        return data.decode(encoding, errors="replace"), encoding
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf-8-sig"), "utf-8-sig" if data.startswith(b"\xef\xbb\xbf") else "utf-8"
     except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace")
+        return data.decode("cp1252", errors="replace"), "cp1252"
 
 
-def _table(text: str, path: Path) -> tuple[list[str], list[list[str]]]:
-    """Header and rows. The delimiter is the one of which the header has most; empty rows are left out."""
+def _table(text: str, path: Path) -> tuple[list[str], list[list[str]], str]:
+    """Header, rows and delimiter, which is the one of which the header has most. Empty rows are left out."""
     text = text.lstrip("\ufeff\r\n")
     first, _, rest = text.partition("\n")
     if re.fullmatch(r"sep=.", first.strip("\r")):  # a line for Excel
@@ -172,12 +231,7 @@ def _table(text: str, path: Path) -> tuple[list[str], list[list[str]]]:
     if not lines:
         raise RosterError(f"{path} is empty. Export the list of students again.")
     header = [cell.strip() for cell in lines[0]]
-    return header, [row + [""] * (len(header) - len(row)) for row in lines[1:]]
-
-
-def plain(cell: str) -> str:
-    """A column's name to compare: lower case, single blanks, no question mark."""
-    return " ".join(cell.replace("_", " ").casefold().split()).rstrip("?")
+    return header, [row + [""] * (len(header) - len(row)) for row in lines[1:]], delimiter
 
 
 def cell_of(columns: Sequence[str], row: Sequence[str], *names: str) -> str:
@@ -188,35 +242,53 @@ def cell_of(columns: Sequence[str], row: Sequence[str], *names: str) -> str:
     return ""
 
 
-def _full_name(columns: Sequence[str], row: Sequence[str]) -> str:
-    parts = (cell_of(columns, row, "first name"), cell_of(columns, row, "last name", "surname"))
-    return cell_of(columns, row, *_NAME) or " ".join(part for part in parts if part)
+# --- people -------------------------------------------------------------------------------------
+
+_OF_CANVAS = ("points possible", "test student", "student, test")
 
 
-def _moodle_people(columns: list[str], rows: list[list[str]]) -> list[Person]:
-    people = []
-    for index, row in enumerate(rows):
-        number = re.search(r"(\d+)\s*$", cell_of(columns, row, "identifier"))
-        if number:
-            email = cell_of(columns, row, "email address", "email")
-            people.append(Person(_full_name(columns, row), number[1], email, index))
-    return people
+def _person(kind: str, columns: dict[str, int], row: Sequence[str], index: int) -> Person | None:
+    """The student in a row. None if it is a row of the platform's own."""
+
+    def cell(part: str) -> str:
+        text = row[columns[part]].strip() if part in columns else ""
+        return text.removeprefix("#") if kind == "brightspace" else text
+
+    name = cell("name") or " ".join(filter(None, (cell("first"), cell("last"))))
+    id, login, email, others = cell("id"), cell("login"), cell("email"), {cell("login"), cell("other id")}
+    if kind == "moodle":
+        number = re.search(r"(\d+)\s*$", id)
+        name, id = name or id, number[1] if number else ""
+    elif kind == "canvas":
+        email = email or login
+        id = "" if name.casefold() in _OF_CANVAS else id
+    elif kind == "blackboard":
+        others, id = {id, login}, login
+    elif kind == "brightspace":
+        id = id or login
+    elif kind == "github":
+        given = id if re.search(r"[^\W\d_]", id) and "@" not in id else ""  # what the instructor has called the student
+        name, email = given or name or id or login, email or (id if "@" in id else "")
+    elif kind == "google":
+        name, id = (name, email) if "@" in email else ("", "")  # without the rows of the dates and the points
+    if not name or kind in ("moodle", "canvas") and not id:
+        return None
+    late, seconds, status = _lateness(cell("status")) if kind == "moodle" else ("", 0, "")
+    if hours := re.fullmatch(r"(\d+):(\d\d):(\d\d)", cell("late")):
+        hour, minute, second = map(int, hours.groups())
+        seconds = 3600 * hour + 60 * minute + second
+        late = f"{hours[0]} late" if seconds else ""
+    others = tuple(sorted(others - {"", id}))
+    return Person(name, id, email, index, others, cell("group"), late, seconds, status)
 
 
-def _canvas_people(columns: list[str], rows: list[list[str]]) -> list[Person]:
-    """Without the rows of Canvas's own: points possible, the test student, rows without an ID."""
-    people = []
-    for index, row in enumerate(rows):
-        name, id = cell_of(columns, row, "student"), cell_of(columns, row, "id")
-        if id and name.casefold() not in ("points possible", "test student", "student, test"):
-            people.append(Person(name, id, cell_of(columns, row, "sis login id"), index))
-    return people
+def _lateness(status: str) -> tuple[str, int | None, str]:
+    """Late in words and seconds, and the first words, of `Submitted for grading - 2 days 3 hours late`, in any language.
 
-
-def _plain_people(columns: list[str], rows: list[list[str]]) -> list[Person]:
-    people = []
-    for index, row in enumerate(rows):
-        name, id = _full_name(columns, row), cell_of(columns, row, "id", "id number", "student id")
-        if name:
-            people.append(Person(name, id, cell_of(columns, row, "email", "email address", "e-mail"), index))
-    return people
+    Dates, as of an extension, have a year in them. What is overdue was not handed in, and nobody asks how late that is.
+    """
+    first, *more = (part.strip() for part in re.split(r"\s+-(?:\s+|$)", status))
+    for part in more:
+        if re.search(r"\d", part) and not re.search(r"\b\d{4}\b|\d[:.]\d", part):
+            return part, seconds_in(part), first
+    return "", 0, first

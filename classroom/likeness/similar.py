@@ -1,48 +1,59 @@
-"""Which submissions are suspiciously equal: to a known text of the course, or to each other?
+"""Which submissions are suspiciously alike: to a known text of the course, or to each other?
 
-The limits were chosen with 120 solutions of each problem by writers who had never seen the reference. They held at most 21 %
-of it (LoRA), 16 % (PEFT) and 10 % (SFT). A copy in which two functions are rewritten holds 33 % to 100 % of it, mostly 85 %.
+The limits are measured: `tests/benchmarks/likeness.py` prints the table. Of the solutions of each problem by writers who knew
+nothing of each other or of the reference, no two share more than a third, and no function of the size that counts has more
+than 70 % of it in another solution. A disguised copy shares 65 % at least, mostly 90 % and more.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable
-from functools import cache
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from itertools import combinations
 from typing import NamedTuple
 
-from classroom.likeness.fingerprints import Function, functions, hashes, winnowed
+from classroom.likeness.fingerprints import Function, functions, prints
 
-KNOWN = 0.4  # of a known text: so much of it in a submission is told …
-FEWEST = 30  # … if these are as many fingerprints, and so is a whole function of that size. Of 20, some were equal by chance
-PAIR = 0.75  # of the smaller of two submissions. Honest ones shared 29 %, and 58 % where one was a fragment …
-FEWEST_IN_PAIR = 60  # … of as many fingerprints. Below, chance could decide
-USUAL = 0.3  # what more than this share of the room has written does not count between two submissions …
-RING = 5  # … if these are more than so many: in a small room, a few who copy are a large share
+HONEST = 0.33  # what two solutions had in common at most whose writers knew nothing of each other
+ALIKE = 0.5  # of the smaller of two texts: so much in common is told. Honest ones had HONEST, and parts of them 45 % …
+FEWEST = 60  # … if the smaller has as many fingerprints. Parts of 50 had 52 % by chance, and of 20, 75 %
+WHOLE = 0.85  # of a function: then it stands in another text. Honest ones had 69 % …
+LONG = 18  # … of as many fingerprints. Of 15, some had 80 %, and of 10, some were equal: there are few ways to write them
+RING = 5  # what more than so many have written, each for themselves, and more than half of the room, tells nothing
+SMALL = 8  # in a larger group that is alike, each is paired with who is most like them, not with everybody
 LONGEST = 200_000  # characters of one submission: many times what a problem needs, so that none takes minutes
 
 _Prints = frozenset[int]
-_Read = Callable[[tuple[str, ...]], _Prints]  # a function's tokens -> its fingerprints, without those of the hand-out
 
 
 class Likeness(NamedTuple):
-    """What the instructor is told of some submissions, such as `equals the reference`."""
+    """What the instructor is told of some submissions, such as `equals the reference`.
+
+    text: the name of the known text; "" if there is none.
+    """
 
     words: str
     folders: list[str]
+    text: str = ""
 
 
 class Pair(NamedTuple):
-    """Two submissions, in the order of the alphabet, and the share of the smaller that stands in the larger."""
+    """Two submissions, in the order of the alphabet, and the share of the smaller that stands in the larger.
+
+    functions: the names of the long functions of one that stand in the other.
+    """
 
     one: str
     other: str
     share: float
+    functions: tuple[str, ...] = ()
 
 
 class _Text(NamedTuple):
     name: str
-    functions: list[tuple[str, _Prints]]
+    functions: tuple[tuple[str, _Prints], ...]
     prints: _Prints
+
+    def without(self, usual: _Prints) -> "_Text":
+        return _Text(self.name, tuple((name, found - usual) for name, found in self.functions), self.prints - usual)
 
 
 def compare(
@@ -50,12 +61,12 @@ def compare(
 ) -> tuple[list[Likeness], list[Pair]]:
     """What looks copied among the submissions to a problem.
 
-    Each is compared with the known texts. A submission that holds much of one, or a long function as it is, is told with the
-    name of this text. What stands in the hand-out never counts.
+    Each is compared with the known texts. A submission that has much in common with one, or holds a long function of it, is
+    told with the name of this text. What stands in the hand-out never counts.
 
-    Then each is compared with all others. There, the known text that it holds does not count, nor does what many of the room
-    have written, for there are few ways to write a short function. But solutions that are equal as a whole are always told,
-    however many have handed them in: each is paired with the first of them.
+    Then each is compared with all others. There, the known text that it is like does not count, nor does what most of the room
+    have written, for it was shown to them, or there is one natural way. Those who are alike count as one there: what a third of
+    the room has copied is not usual.
 
     Args:
         sources: the cells of code by the student's folder. They may be broken or empty.
@@ -63,88 +74,126 @@ def compare(
         known: the functions of each known text by its name, the reference first.
 
     Returns:
-        Likenesses and pairs, the most equal first.
+        Likenesses and pairs, the most alike first.
     """
-    blank = {function.tokens for function in functions(given)}
-    usual = {found for tokens in blank for found in hashes(tokens)}
-
-    @cache
-    def read(tokens: tuple[str, ...]) -> _Prints:
-        return winnowed([found for found in hashes(tokens) if found not in usual])
-
-    texts = [_text(name, found, read) for name, found in known.items()]
+    blank = functions(given)
+    usual, blanks = prints(blank), {function.source.strip() for function in blank}
+    texts = [_text(name, found, usual) for name, found in known.items()]
     texts = texts[:1] + [text for text in texts[1:] if text.prints - texts[0].prints]  # others are parts of the reference
-    told, prints = {}, {}
+    told: dict[str, tuple[float, str, str]] = {}
+    own: list[_Text] = []
     for folder, cells in sorted(sources.items()):
         if sum(map(len, cells)) > LONGEST:
-            told[folder] = 1.0, f"has more than {LONGEST:,} characters of code, so it was compared with nothing"
+            told[folder] = 1.0, f"has more than {LONGEST:,} characters of code, so it was compared with nothing", ""
             continue
-        found = functions(cells)
-        submission = _text(folder, found, read)
+        found = functions(cells, given)
+        submission = _text(folder, found, usual)
         text = _held(submission, texts)
-        prints[folder] = submission.prints - (text.prints if text else frozenset())
+        own.append(submission.without(text.prints) if text else submission)
         if text:
-            told[folder] = _words(submission, text)
-        elif found and {function.tokens for function in found} <= blank:
-            told[folder] = 0.0, "equals the handed-out stubs"
-    ranks = {words: share for share, words in told.values()}
-    in_order = sorted(ranks, key=lambda words: (-ranks[words], words))
-    return [Likeness(words, [folder for folder in told if told[folder][1] == words]) for words in in_order], _pairs(prints)
+            told[folder] = *_words(submission, text), text.name
+        elif found and {function.source.strip() for function in found} <= blanks:
+            told[folder] = 0.0, "equals the handed-out stubs", ""
+    shares = {words: share for share, words, _ in told.values()}
+    alike: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for folder, (_, *what) in told.items():
+        alike[*what].append(folder)
+    in_order = sorted(alike, key=lambda what: (-shares[what[0]], *what))
+    return [Likeness(words, alike[words, text], text) for words, text in in_order], _pairs(own)
 
 
-def _text(name: str, found: Iterable[Function], read: _Read) -> _Text:
-    of_functions = [(function.name, read(function.tokens)) for function in found]
+def _text(name: str, found: Iterable[Function], usual: _Prints) -> _Text:
+    of_functions = tuple((function.name, frozenset(function.lines) - usual) for function in found)
     return _Text(name, of_functions, frozenset().union(*(prints for _, prints in of_functions)))
+
+
+def _share(one: _Text, other: _Text) -> float:
+    """How much of the smaller of two texts stands in the larger. 0 if chance could decide."""
+    fewest = min(len(one.prints), len(other.prints))
+    return len(one.prints & other.prints) / fewest if fewest >= FEWEST else 0.0
+
+
+def _whole(text: _Text, other: _Text) -> tuple[str, ...]:
+    """The long functions of a text that stand in another."""
+    if len(text.prints & other.prints) < WHOLE * LONG:
+        return ()
+    return tuple(n for n, found in text.functions if len(found) >= LONG and len(found & other.prints) >= WHOLE * len(found))
 
 
 # --- known texts --------------------------------------------------------------------------------
 
 
 def _held(submission: _Text, texts: list[_Text]) -> _Text | None:
-    """The largest known text that stands in a submission as a whole; else the first of which it holds much.
+    """The largest known text that stands in a submission as it is; else the first that it is like.
 
-    A text that is shorter than the first, the reference, is measured by the reference: a mistake may lack a long function.
+    The reference is the first, so another one is named only if it is no more like the reference than honest work is, or if all
+    of it is there.
     """
-    held = []
-    for text in texts:
-        least = max(FEWEST, KNOWN * max(len(text.prints), len(texts[0].prints)))
-        if len(submission.prints & text.prints) >= least or _whole(submission, text):
-            held.append(text)
-    equal = [text for text in held if text.prints <= submission.prints]
-    return max(equal, key=lambda text: len(text.prints), default=held[0] if held else None)
-
-
-def _whole(submission: _Text, text: _Text) -> list[str]:
-    """The long functions of a known text that stand in a submission as they are."""
-    return [name for name, prints in text.functions if len(prints) >= FEWEST and prints <= submission.prints]
+    like = [text for text in texts if _share(submission, text) >= ALIKE or _whole(text, submission)]
+    equal = [text for text in like if text.prints <= submission.prints]
+    return max(equal, key=lambda text: len(text.prints), default=like[0] if like else None)
 
 
 def _words(submission: _Text, text: _Text) -> tuple[float, str]:
     """The share of a known text that stands in a submission, and what is said of it."""
-    share = len(submission.prints & text.prints) / len(text.prints)
+    common = len(submission.prints & text.prints)
+    share = common / len(text.prints)
     if share == 1:
         return share, f"equals {text.name}"
-    if share >= KNOWN:
+    if share >= ALIKE:
         return share, f"holds {int(100 * share)} % of {text.name}"
-    return share, f"holds {' and '.join(f'`{name}`' for name in _whole(submission, text))} of {text.name}"
+    if _share(submission, text) >= ALIKE:
+        return share, f"is a part of the task, and {int(100 * common / len(submission.prints))} % of it stand in {text.name}"
+    return share, f"holds {' and '.join(f'`{name}`' for name in _whole(text, submission))} of {text.name}"
 
 
 # --- pairs --------------------------------------------------------------------------------------
 
 
-def _pairs(prints: dict[str, _Prints]) -> list[Pair]:
+def _pairs(texts: list[_Text]) -> list[Pair]:
     """The pairs of submissions that look copied from each other."""
-    groups: dict[_Prints, list[str]] = {}
-    for folder, found in prints.items():
-        if len(found) >= FEWEST_IN_PAIR:
-            groups.setdefault(found, []).append(folder)
-    pairs = [Pair(first, other, 1.0) for first, *others in groups.values() for other in others]
-    holders = Counter(fingerprint for found in prints.values() for fingerprint in found)
-    limit = max(USUAL * len(prints), RING)
-    distinct = {first: frozenset(f for f in found if holders[f] <= limit) for found, (first, *_) in groups.items()}
-    compared = [folder for folder, found in distinct.items() if len(found) >= FEWEST_IN_PAIR]
-    for one, other in combinations(compared, 2):
-        share = len(distinct[one] & distinct[other]) / min(len(distinct[one]), len(distinct[other]))
-        if share >= PAIR:
-            pairs.append(Pair(one, other, share))
-    return sorted(pairs, key=lambda pair: (-pair.share, pair.one, pair.other))
+    texts = [text for text in texts if len(text.prints) >= LONG]
+    found = list(_alike(texts))
+    usual = _usual(texts, found)
+    if usual:
+        found = list(_alike([text.without(usual) for text in texts]))
+    found.sort(key=lambda pair: (-pair.share, pair.one, pair.other))
+    group, tree = _joined(found)
+    sizes = Counter(group.values())
+    return [pair for pair in found if pair in tree or sizes[group[pair.one]] <= SMALL]
+
+
+def _alike(texts: list[_Text]) -> Iterator[Pair]:
+    for one, other in combinations(texts, 2):
+        share, names = _share(one, other), {*_whole(one, other), *_whole(other, one)}
+        if share >= ALIKE or names:
+            yield Pair(one.name, other.name, share, tuple(sorted(names)))
+
+
+def _usual(texts: list[_Text], found: list[Pair]) -> _Prints:
+    """What most of the room have written, where all who are alike count as one."""
+    group, _ = _joined([pair for pair in found if pair.share >= ALIKE])
+    voices: dict[str, set[int]] = defaultdict(set)
+    for text in texts:
+        voices[group.get(text.name, text.name)] |= text.prints
+    holders = Counter(fingerprint for voice in voices.values() for fingerprint in voice)
+    limit = max(len(voices) / 2, RING)
+    return frozenset(fingerprint for fingerprint, count in holders.items() if count > limit)
+
+
+def _joined(found: list[Pair]) -> tuple[dict[str, str], set[Pair]]:
+    """Groups that hang together: a name of the group by folder, and the pairs by which each was joined to it."""
+    root: dict[str, str] = {}
+    tree = set()
+
+    def top(folder: str) -> str:
+        while root.setdefault(folder, folder) != folder:
+            folder = root[folder] = root[root[folder]]
+        return folder
+
+    for pair in found:
+        one, other = top(pair.one), top(pair.other)
+        if one != other:
+            root[max(one, other)] = min(one, other)
+            tree.add(pair)
+    return {folder: top(folder) for folder in list(root)}, tree

@@ -36,23 +36,26 @@ def handed_out(problem: Problem) -> list[str]:
 
 
 def known(problem: Problem) -> dict[str, list[Function]]:
-    """The functions of what the course knows, by name: the reference, right solutions, the reference with a variant or a mistake.
+    """The functions of what the course knows, by name: the reference, right solutions, and it with a variant or a mistake.
 
     A variant or a mistake is code that runs after the reference. So its functions take the place of those of the reference.
     """
     if not problem.reference.exists():
         return {}
-    reference = functions([problem.reference.read_text(encoding="utf-8")])
+    text, given = problem.reference.read_text(encoding="utf-8"), handed_out(problem)
+    reference = functions([text], given)
     texts = {"the reference": reference}
-    texts |= {f"the right solution {name}": own for name, own in _of_tests("right", problem).items()}
-    changes = {f"the variant {name}": own for name, own in _of_tests("variants", problem).items()}
-    changes |= {f"the known mistake {one.id}": functions([one.source]) for one in known_mistakes(problem).values()}
+    texts |= {f"the right solution {name}": own for name, own in _of_tests("right", problem, given).items()}
+    changes = {f"the variant {name}": own for name, own in _of_tests("variants", problem, [text, *given]).items()}
+    changes |= {
+        f"the known mistake {one.id}": functions([one.source], [text, *given]) for one in known_mistakes(problem).values()
+    }
     return texts | {f"the reference with {name}": _over(reference, own) for name, own in changes.items()}
 
 
-def _of_tests(folder: str, problem: Problem) -> dict[str, list[Function]]:
+def _of_tests(folder: str, problem: Problem, beside: list[str]) -> dict[str, list[Function]]:
     paths = sorted((TESTS / folder / problem.id).glob("*.py"))
-    return {path.stem: functions([path.read_text(encoding="utf-8")]) for path in paths}
+    return {path.stem: functions([path.read_text(encoding="utf-8")], beside) for path in paths}
 
 
 def _over(reference: list[Function], own: list[Function]) -> list[Function]:

@@ -6,9 +6,16 @@ import re
 from collections.abc import Sequence
 
 
-def digits(value: float | None) -> str:
-    """At most two places, no zeros at the end: 8.5. None is an empty cell."""
-    return "" if value is None else f"{value:.2f}".rstrip("0").rstrip(".")
+def digits(value: float | None, comma: bool = False) -> str:
+    """At most two places, no zeros at the end: 8.5, or 8,5. None is an empty cell."""
+    text = "" if value is None else f"{value:.2f}".rstrip("0").rstrip(".")
+    return text.replace(".", ",") if comma else text
+
+
+def as_number(cell: str) -> float | None:
+    """100.00 and 100,00 are numbers, a scale's name is None."""
+    cell = cell.strip().replace(",", ".")
+    return float(cell) if re.fullmatch(r"\d+(\.\d+)?", cell) else None
 
 
 # Wide signs too: East Asian editions of a spreadsheet read them as the narrow ones.
@@ -44,21 +51,24 @@ def safe(text: str) -> str:
     return "".join(written)
 
 
-def as_csv(rows: Sequence[Sequence[str | float | None]]) -> str:
-    """The rows as text: texts are made safe, numbers are written as numbers, None is an empty cell."""
+def as_csv(rows: Sequence[Sequence[str | float | None]], delimiter: str = ",", comma: bool = False) -> str:
+    """The rows as text: texts are made safe, numbers are written as numbers, None is an empty cell.
+
+    comma: numbers have a decimal comma.
+    """
     out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\n")
+    writer = csv.writer(out, lineterminator="\n", delimiter=delimiter)
     for row in rows:
-        writer.writerow([_written(cell, begins_line=not column) for column, cell in enumerate(row)])
+        writer.writerow([_written(cell, not column, comma) for column, cell in enumerate(row)])
     return out.getvalue()
 
 
-def _written(cell: str | float | None, begins_line: bool) -> str:
+def _written(cell: str | float | None, begins_line: bool, comma: bool) -> str:
     """A cell's text. A bare carriage return would end a row for some readers, so it becomes a line break.
 
     Moodle's "-", for a grade that is not there, stays as Moodle wrote it: alone it computes nothing. At the start of a line
     it would not be alone for who reads with another separator than ours.
     """
     if not isinstance(cell, str):
-        return digits(cell)
+        return digits(cell, comma)
     return cell if cell == "-" and not begins_line else safe(cell.replace("\r\n", "\n").replace("\r", "\n"))

@@ -65,6 +65,7 @@ def main() -> None:
         run = [sys.executable, "-m", "classroom"]
         subprocess.run([*run, "collect", work / "all.zip", "--out", work / "all"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         grade = [*run, "grade", work / "all", "--out", work / "out", "--seed", str(SEED), "--jobs", "2"]
+        grade += [part for problem in PROBLEMS for part in ("--problem", problem)]
         started = time.perf_counter()
         process = subprocess.Popen(grade, cwd=ROOT)
         results = work / "out" / runner.RESULTS

@@ -10,6 +10,7 @@ import sys
 
 from IPython import get_ipython
 
+from desk import place
 from grader.notebook import start
 from grader.problems import PROBLEMS
 from grader.program import run, select
@@ -36,7 +37,7 @@ def fill(namespace: dict, problem_id: str, others: list[str]) -> None:
 
     namespace["__getattr__"] = missing
     try:
-        program = select(read_pair(problem.notebook_path(".ipynb")).cells, names)
+        program = select(read_pair(problem.notebook_path(".ipynb", place.notebooks())).cells, names)
     except SubmissionError as error:
         errors["*"] = str(error).rstrip(".")
         return
