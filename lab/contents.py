@@ -31,6 +31,10 @@ OTHERS = {
 class CheckpointError(Exception):
     """The model cannot be loaded or saved. The message says why and what to do."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows of it: the sentence. Where it was raised is of no use to a learner."""
+        return [str(self)]
+
 
 def gguf_file(folder: Path) -> Path | None:
     """The GGUF file of a folder that holds its model in this form alone. CheckpointError if there are several."""

@@ -36,9 +36,9 @@ def echo(tokenizer: Tokenizer, text: str) -> str:
     return tokenizer.chat([{"role": "user", "content": text}, {"role": "assistant", "content": text}])
 
 
-def prompt_ids(tokenizer: Tokenizer, question: Question) -> list[int]:
+def prompt_ids(tokenizer: Tokenizer, question: Question | str) -> list[int]:
     """The question in chat form, up to the point where the assistant begins to speak."""
-    messages = [{"role": "user", "content": question.prompt}]
+    messages = [{"role": "user", "content": question if isinstance(question, str) else question.prompt}]
     return tokenizer.encode(tokenizer.chat(messages, add_generation_prompt=True))
 
 

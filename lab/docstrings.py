@@ -5,7 +5,7 @@
     train, test = split(without_duplicates(pairs))        nothing of the test is told in training
 
 A pair has a prompt and an answer, as `lab.data.chat_batch` wants them. The versions of numpy and torch are pinned, so each
-Python version gives the same data everywhere.
+Python version gives the same data everywhere (in a notebook without builtins.input, which Jupyter replaces).
 """
 
 import importlib
@@ -13,6 +13,7 @@ import inspect
 import math
 import random
 import re
+import sys
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -59,7 +60,7 @@ def collect(modules: Iterable[str] = MODULES) -> list[Doc]:
     for module in modules:
         for name, thing in _public(module):
             text = getattr(thing, "__doc__", None)
-            if isinstance(text, str) and text.strip():
+            if isinstance(text, str) and text.strip() and _is_ours(thing, module):
                 docs.append(Doc(name, text, first_names.setdefault(id(thing), name)))
     return docs
 
@@ -91,6 +92,15 @@ def _methods(kind: type) -> list[tuple[str, object]]:
             if not name.startswith("_") and inspect.isroutine(function):
                 methods.setdefault(name, function)
     return sorted(methods.items())
+
+
+LIBRARIES = {"numpy", "torch", *sys.stdlib_module_names}
+
+
+def _is_ours(thing, module: str) -> bool:
+    """Whether it comes from these libraries, or that of the module. Others add to them: IPython to builtins, transformers to Logger."""
+    home = getattr(thing, "__module__", None)
+    return not isinstance(home, str) or home.partition(".")[0] in {*LIBRARIES, module.partition(".")[0]}
 
 
 # --- cleaning -----------------------------------------------------------------------------------

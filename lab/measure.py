@@ -1,5 +1,7 @@
 """What a model knows and what it costs: the figures that the notebooks print."""
 
+import sys
+
 import torch
 import torch.nn.functional as F
 
@@ -40,23 +42,36 @@ def continuations(
     for part in batches(prompts, 256):
         prompt = {"input_ids": pad(part, tokenizer.pad_id, left=True)}
         prompt["attention_mask"] = pad([[1] * len(row) for row in part], 0, left=True)
-        new = generate(
-            model,
-            **there(prompt, model),
-            max_new_tokens=max_new_tokens,
-            eos_id=tokenizer.eos_ids,
-            pad_id=tokenizer.pad_id,
-        )
+        options = {"max_new_tokens": max_new_tokens, "pad_id": tokenizer.pad_id, "eos_id": tokenizer.eos_ids}
+        new = (_generate_with_cache if hasattr(model, "generate") else generate)(model, **there(prompt, model), **options)
         for row in new.tolist():
             end = next((place + 1 for place, id in enumerate(row) if id in tokenizer.eos_ids), len(row))
             found.append(row[:end])
     return found
 
 
-def answers(model, tokenizer: Tokenizer, questions: list[Question]) -> list[str]:
-    """What the model says to each question in chat form."""
+def _generate_with_cache(model, input_ids, attention_mask, *, max_new_tokens: int, eos_id: list[int], pad_id: int) -> torch.Tensor:
+    """As `lab.model.generate`, for a model of transformers, whose cache keeps the keys and values of earlier tokens."""
+    from transformers import GenerationConfig
+
+    # A config of ours, since that of a checkpoint may sample, or punish repetitions.
+    config = GenerationConfig(do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=eos_id or None, pad_token_id=pad_id)
+    was_training = model.training
+    model.eval()
+    new = model.generate(input_ids=input_ids, attention_mask=attention_mask, generation_config=config)
+    model.train(was_training)
+    return new[:, input_ids.shape[1] :]
+
+
+def replies(model, tokenizer: Tokenizer, questions: list[str], *, max_new_tokens: int = 12) -> list[str]:
+    """What the model says to each question in chat form, greedily."""
     prompts = [prompt_ids(tokenizer, question) for question in questions]
-    return [tokenizer.decode(row) for row in continuations(model, tokenizer, prompts)]
+    return [tokenizer.decode(row) for row in continuations(model, tokenizer, prompts, max_new_tokens=max_new_tokens)]
+
+
+def answers(model, tokenizer: Tokenizer, questions: list[Question]) -> list[str]:
+    """What the model says to each question of the world in chat form."""
+    return replies(model, tokenizer, [question.prompt for question in questions])
 
 
 @torch.no_grad()
@@ -91,12 +106,24 @@ def saved_bytes(model, batch: dict[str, torch.Tensor]) -> int:
     def pack(tensor):
         if tensor.data_ptr() not in own:
             kept[tensor.data_ptr()] = tensor.untyped_storage().nbytes()
-        return tensor
+        return tensor.detach()  # the tensor itself may hold the graph that now holds it, and neither would ever be freed
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         loss = next_token_loss(model, batch)  # alive until the end, so that no address is used twice
     del loss
     return sum(kept.values())
+
+
+def peak_memory() -> int:
+    """The most bytes that this process has held at once."""
+    if sys.platform == "win32":
+        import psutil
+
+        return psutil.Process().memory_info().peak_wset
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 # One phrasing of each fact whose value comes last: cut before it, it asks the base model.

@@ -130,7 +130,8 @@ def _build(out: Path, copy: Copy) -> None:
     shutil.copyfile(ROOT / "LICENSE", out / "LICENSE")
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines(keepends=True)
     _write(out / "requirements.txt", "".join(line for line in lines if not line.startswith(INSTRUCTORS)))
-    shutil.copyfile(ROOT / "constraints.txt", out / "constraints.txt")
+    for name in ("constraints.txt", "requirements-real.txt"):
+        shutil.copyfile(ROOT / name, out / name)
     _take(out, "lab")
     _take(out, "desk")
     _notebooks(out, copy)
