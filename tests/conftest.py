@@ -51,6 +51,14 @@ def tiny():
     return checkpoint.load()
 
 
+@pytest.fixture
+def place(tmp_path):
+    """A folder to work in. Whatever a test does, nothing may appear beside `in` and `out`."""
+    (tmp_path / "in").mkdir()
+    yield tmp_path
+    assert {path.name for path in tmp_path.iterdir()} <= {"in", "out"}
+
+
 def after_reference(problem, code: str) -> "Submission":
     """A learner's notebook: the reference, and more code in a later cell."""
     from grader.submission import Cell, Submission

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from importlib.util import find_spec
 
+import psutil
 import pytest
 
 from classroom.handout.release import release
@@ -98,8 +99,9 @@ def hub(course, tmp_path):
     try:
         yield f"http://127.0.0.1:{port}/hub/api"
     finally:
-        process.terminate()  # it stops the servers that it has started
-        process.wait(60)
+        for one in [*psutil.Process(process.pid).children(recursive=True), process]:  # the servers that it has started, too
+            one.kill()
+        process.wait()
 
 
 def test_two_students_get_servers_in_folders_of_their_own(hub, course, tmp_path):
