@@ -213,6 +213,7 @@ async def _serve(header: dict, live: Round, out: Path, host: str, port: int, soc
         await uvicorn.Server(config).serve(sockets)
     finally:
         kept.close()
+    raise KeyboardInterrupt  # a server ends by a signal alone; where signals are ignored, uvicorn does not pass it on
 
 
 def _allow_many_connections() -> None:
