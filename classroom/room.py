@@ -23,12 +23,13 @@ from classroom.likeness.report import Alike, look
 from classroom.outgoing import overrides as said
 from classroom.outgoing import pages
 from classroom.outgoing.cells import digits
-from classroom.outgoing.files import put
 from classroom.outgoing.gradebooks import Grades, books, rows_of
 from classroom.outgoing.overrides import Overrides, Somebody
 from classroom.outgoing.shown import Shown
 from classroom.outgoing.standing import BY_HAND, GRADED, MISSING, Standing, by_the_due_date, key_of, standings, totals
 from classroom.outgoing.uploads import uploads
+from classroom.words import counted
+from desk.files import write
 from grader.problems import PROBLEMS
 from grader.verdict import PUBLIC_SEED
 
@@ -258,19 +259,19 @@ def _write(
     written = {student.folder: (out / "students" / f"{student.folder}.html").read_bytes() for student in students}
     made += uploads(grades, written, results)
     for book in made:
-        put(out / book.name, book.content)
+        write(out / book.name, book.content)
     pending = [(key, problem) for key in sorted(own) for problem, one in own[key].items() if one.status == BY_HAND]
     if not kept.overrides:
         said.write_template(out / said.FILE, pending)
     names = {student.folder: student.name or student.folder for student in students}
     incidents = sum(bool(result["incidents"] or result["suspicions"]) for result in results.values())
     return [
-        f"{_many(len(results), 'submission')} of {_many(len(people), 'student')} {'is' if len(results) == 1 else 'are'} graded, "
+        f"{counted(len(results), 'submission')} of {counted(len(people), 'student')} {'is' if len(results) == 1 else 'are'} graded, "
         f"with the seed {kept.seed}.",
         *_by_hand(pending, own, names, titles),
         *([f"{len(of_quiz)} of {len(quiz)} files of answers to the quiz are graded."] if quiz else []),
         *_late(students, assignment),
-        *([f"{_many(len(decided.of), 'override')} taken from {kept.overrides or out / said.FILE}."] if decided.of else []),
+        *([f"{counted(len(decided.of), 'override')} taken from {kept.overrides or out / said.FILE}."] if decided.of else []),
         *decided.notes,
         *([f"In {incidents} something unusual happened; see index.html."] if incidents else []),
         *_told(alike, titles),
@@ -279,10 +280,6 @@ def _write(
         *notes,
         f"The class: {out / 'index.html'}. Grades: {', '.join(str(out / book.name) for book in made)}.",
     ]
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _note(seed: int) -> str:
@@ -295,7 +292,7 @@ def _by_hand(pending: list[tuple[str, str]], own: dict, names: dict[str, str], t
     """A line for each that a person must grade."""
     lines = [f"  {names.get(key, key)} ({key}), {titles[problem]}: {own[key][problem].why}" for key, problem in pending]
     more = [f"And {len(lines) - MOST_LINES} more; see index.html."] if len(lines) > MOST_LINES else []
-    return [*([f"{_many(len(lines), 'submission')} without a grade, to be graded by hand in {said.FILE}:"] if lines else []), *lines[:MOST_LINES], *more]
+    return [*([f"{counted(len(lines), 'submission')} without a grade, to be graded by hand in {said.FILE}:"] if lines else []), *lines[:MOST_LINES], *more]
 
 
 def _late(students: Sequence[Student], assignment: Assignment) -> list[str]:

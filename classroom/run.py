@@ -9,7 +9,7 @@ from pathlib import Path
 import filelock
 
 from classroom.grading.runner import RUN, GradeError
-from classroom.outgoing.files import put
+from desk.files import write
 
 FORMAT = 1
 LOCK = ".lock"
@@ -56,7 +56,7 @@ def alone(out: Path, kept: Kept) -> Iterator[None]:
     try:
         out.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
-        put(out / RUN, (json.dumps({"format": FORMAT} | asdict(kept)) + "\n").encode())
+        write(out / RUN, (json.dumps({"format": FORMAT} | asdict(kept)) + "\n").encode())
     except filelock.Timeout:
         raise GradeError(f"Another run is at work in {out}. Wait until it has ended, or name another folder.") from None
     except OSError as error:

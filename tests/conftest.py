@@ -59,6 +59,22 @@ def place(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} <= {"in", "out"}
 
 
+@pytest.fixture(scope="session")
+def data(tmp_path_factory) -> Path:
+    """A folder with the labelled texts on which the tests of `classify` train. Not to be changed."""
+    from tests.small_encoders import tables
+
+    return tables(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="session")
+def bases(tmp_path_factory) -> dict[str, Path]:
+    """Small encoders with random weights that know these texts. Not to be changed."""
+    from tests.small_encoders import encoder
+
+    return {kind: encoder(kind, tmp_path_factory.mktemp(kind)) for kind in ("roberta", "bert")}
+
+
 def after_reference(problem, code: str) -> "Submission":
     """A learner's notebook: the reference, and more code in a later cell."""
     from grader.submission import Cell, Submission

@@ -18,19 +18,9 @@ from safetensors.torch import load_file
 
 from classify import report, training
 from classify.__main__ import main
-from tests.small_encoders import LEARN, METHODS, VALID, command, encoder, predicted, refused, report_of, table, tables
+from tests.small_encoders import LEARN, METHODS, VALID, command, encoder, predicted, refused, report_of, table
 
 HEAD = {"classifier.weight", "classifier.bias"}
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
-    return tables(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture(scope="module")
-def bases(tmp_path_factory) -> dict[str, Path]:
-    return {kind: encoder(kind, tmp_path_factory.mktemp(kind)) for kind in ("roberta", "bert")}
 
 
 @pytest.fixture(scope="module")

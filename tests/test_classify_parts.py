@@ -2,7 +2,6 @@
 
 import itertools
 import shutil
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,18 +16,7 @@ from classify.practice import SIZES
 from classify.training import Examples, Settings
 from solutions import sft
 from tests.checkpoints import model_of, saved
-from tests.small_encoders import LEARN, VALID, command, encoder, refused, table, tables
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory) -> Path:
-    return tables(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture(scope="module")
-def bases(tmp_path_factory) -> dict[str, Path]:
-    return {kind: encoder(kind, tmp_path_factory.mktemp(kind)) for kind in ("roberta", "bert")}
-
+from tests.small_encoders import LEARN, VALID, command, refused, table
 
 # --- training --------------------------------------------------------------------------------------
 

@@ -8,13 +8,14 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from functools import partial
 from importlib.util import find_spec
 
 import psutil
 import pytest
 
 from classroom.handout.release import release
-from tests.test_shared import close
+from tests.test_shared import closed
 
 pytestmark = [
     pytest.mark.skipif(
@@ -76,11 +77,7 @@ def until(found, seconds: float = 120):
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("opt") / "course"
-    release(folder, without=["topics"])
-    close(folder)
-    yield folder
-    close(folder, closed=False)
+    yield from closed(tmp_path_factory.mktemp("opt") / "course", partial(release, without=["topics"]))
 
 
 @pytest.fixture

@@ -41,24 +41,24 @@ def close(course: Path, closed: bool = True) -> None:
         path.chmod(path.stat().st_mode & ~0o222 if closed else path.stat().st_mode | 0o200)
 
 
+def closed(course: Path, make):
+    """A course that `make` makes and into which nobody may write, for as long as a fixture lasts."""
+    make(course)
+    close(course)
+    yield course
+    close(course, closed=False)
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """The course as its authors have it. Nobody may write into it."""
-    folder = tmp_path_factory.mktemp("opt") / "whole"
-    full(folder)
-    close(folder)
-    yield folder
-    close(folder, closed=False)
+    """The course as its authors have it."""
+    yield from closed(tmp_path_factory.mktemp("opt") / "whole", full)
 
 
 @pytest.fixture(scope="module")
 def released(tmp_path_factory):
-    """A copy for students. Nobody may write into it."""
-    folder = tmp_path_factory.mktemp("opt") / "released"
-    release(folder)
-    close(folder)
-    yield folder
-    close(folder, closed=False)
+    """A copy for students."""
+    yield from closed(tmp_path_factory.mktemp("opt") / "released", release)
 
 
 class Student:

@@ -25,6 +25,7 @@ from classroom.incoming.placing import Plan
 from classroom.incoming.reading import QUIZ, SUFFIXES, Reading
 from classroom.incoming.roster import Roster
 from classroom.incoming.teams import Teams
+from classroom.words import counted
 from grader.problems import PROBLEMS
 
 __all__ = ["ANSWERS", "INDEX", "QUIZ", "SUFFIXES", "CollectError", "Collection", "Student", "collect", "load", "summary"]
@@ -71,7 +72,7 @@ def collect(
             labels = _labels(archives)
             reading.read(archives, labels)
             for label, count in reading.counts.items():
-                tell(f"{label}: {_many(count, 'file')} for a problem")
+                tell(f"{label}: {counted(count, 'file')} for a problem")
             collection, plan = _planned(reading, out, roster, labels, level, attempt, due)
             for line in summary(collection):
                 tell(line)
@@ -89,7 +90,7 @@ def collect(
 def summary(collection: Collection) -> list[str]:
     """Lines for the terminal: how many students, files by problem, who is missing, what is double or unreadable."""
     students = collection.students
-    lines = [f"{_many(len(students), 'student')}, from {' and '.join(map(title, collection.platforms))}"]
+    lines = [f"{counted(len(students), 'student')}, from {' and '.join(map(title, collection.platforms))}"]
     for problem in PROBLEMS.values():
         count = sum(problem.id in student.files for student in students)
         lines.append(f"  {problem.id:5} {count:4} of {len(students)}  {problem.title}")
@@ -110,7 +111,7 @@ def summary(collection: Collection) -> list[str]:
     for student in students:
         lines += [f"{student.folder}: {printable(note)}" for note in student.notes]
     if collection.unreadable:
-        lines.append(f"{_many(len(collection.unreadable), 'file')} left out:")
+        lines.append(f"{counted(len(collection.unreadable), 'file')} left out:")
         lines += [f"  {printable(one['where'])} {printable(one['why'])}." for one in collection.unreadable]
     return lines
 
@@ -127,10 +128,6 @@ def _names(names: list[str]) -> str:
 def title(platform: str) -> str:
     """A platform as people write it."""
     return {"github": "GitHub Classroom", "google": "Google Classroom", "folder": "folders"}.get(platform, platform.title())
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 # --- where it may go ----------------------------------------------------------------------------
@@ -193,7 +190,7 @@ def _nothing(reading: Reading, labels: list[str]) -> str:
     others = [(where, why) for owner in reading.owners.values() for where, why in owner.others]
     told = sorted({(one["where"], one["why"]) for one in reading.unreadable} | set(others))
     first = " ".join(f"{printable(where)} {printable(why)}." for where, why in told[:5])
-    more = f" {_many(len(told) - 5, 'more file')} were left out." if told[5:] else ""
+    more = f" {counted(len(told) - 5, 'more file')} were left out." if told[5:] else ""
     return " ".join(filter(None, [f"There is nothing to grade in {', '.join(labels)}.", first])) + more
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from classroom.live import tally
 from classroom.live.round import Round
 from classroom.outgoing.cells import as_csv
-from classroom.outgoing.files import put
 from classroom.outgoing.markup import page
+from desk import files
 from quiz import asking
 
 PAGE, ANSWERS = "round.html", "answers.csv"
@@ -20,8 +20,8 @@ def write(live: Round, out: Path, began: str) -> None:
     """
     told = [_told(live, name) for name in live.played]
     html = page("round.html", began=began, phones=len(live.phones), csv=ANSWERS, beliefs=tally.beliefs(live), questions=told)
-    put(out / PAGE, html.encode())
-    put(out / ANSWERS, b"\xef\xbb\xbf" + as_csv(rows(live)).encode())  # Excel knows UTF-8 by these three bytes
+    files.write(out / PAGE, html.encode())
+    files.write(out / ANSWERS, b"\xef\xbb\xbf" + as_csv(rows(live)).encode())  # Excel knows UTF-8 by these three bytes
 
 
 def _told(live: Round, name: str) -> dict:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import jinja2
 from markupsafe import Markup, escape
 
+from classroom.words import counted
 from grader.quote import clean
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -22,11 +23,6 @@ def page(template: str, **values: object) -> str:
 def code(text: str) -> Markup:
     """Escaped text in which `…` becomes code."""
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(clean(text)))))
-
-
-def counted(number: int, noun: str, nouns: str = "") -> str:
-    """`1 student`, `2 students`."""
-    return f"{number} {noun if number == 1 else nouns or noun + 's'}"
 
 
 def number(value: float) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from classroom.assignment import Assignment
 from classroom.incoming.roster import RosterError, plain, plain_letters, read_table, spellings
-from classroom.outgoing.files import put
+from desk.files import write
 
 FILE = "overrides.csv"
 COLUMNS = ["student", "problem", "points", "status", "excused", "comment"]
@@ -102,7 +102,7 @@ def write_template(path: Path, pending: Iterable[tuple[str, str]]) -> None:
         out = io.StringIO(newline="")
         writer = csv.writer(out, lineterminator="\n")
         writer.writerows([COLUMNS, *([folder, problem, "", "", "", ""] for folder, problem in pending)])
-        put(path, ("\ufeff" + out.getvalue()).encode())
+        write(path, ("\ufeff" + out.getvalue()).encode())
 
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from classroom.likeness.report import View
 from classroom.outgoing.class_page import class_page, view_name
-from classroom.outgoing.files import put
 from classroom.outgoing.markup import page
 from classroom.outgoing.shown import Shown
 from classroom.outgoing.student_page import student_page
+from desk.files import write
 
 
 def write_pages(out: Path, shown: Shown) -> Path:
@@ -28,13 +28,13 @@ def write_pages(out: Path, shown: Shown) -> Path:
         if not _plain_name(student["folder"]):
             raise ValueError(f"The student's folder {student['folder']!r} is no plain name. Rename it and grade again.")
     for student in shown.students:
-        put(out / "students" / f"{student['folder']}.html", student_page(shown, student["folder"]).encode())
+        write(out / "students" / f"{student['folder']}.html", student_page(shown, student["folder"]).encode())
     written = set(_likeness_pages(out / "likeness", shown))
     for path in (out / "likeness").glob("*.html"):
         if path not in written:  # of an earlier run
             path.unlink()
     index = out / "index.html"
-    put(index, class_page(shown).encode())
+    write(index, class_page(shown).encode())
     return index
 
 
@@ -42,7 +42,7 @@ def _likeness_pages(folder: Path, shown: Shown) -> Iterator[Path]:
     names = {student["folder"]: student["name"] or student["folder"] for student in shown.students}
     for view in shown.alike.views():
         path = folder / view_name(view.problem, view.one, view.other)
-        put(path, likeness_page(view, shown.titles[view.problem], names).encode())
+        write(path, likeness_page(view, shown.titles[view.problem], names).encode())
         yield path
 
 

@@ -1,8 +1,9 @@
 """A student's page: the grade and why, then problem by problem, stub by stub, check by check; and what was handed in."""
 
-from classroom.outgoing.markup import counted, number, page
+from classroom.outgoing.markup import number, page
 from classroom.outgoing.shown import Shown
 from classroom.outgoing.standing import BY_HAND, EXCUSED, MISSING, Standing
+from classroom.words import counted
 from grader.report import todo_notes
 
 STATUS_WORDS = {  # of a check that fails
