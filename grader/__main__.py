@@ -1,4 +1,4 @@
-"""Grade one file: `python -m grader PROBLEM PATH [--json] [--seed N]`.
+"""Grade one file: `python -m grader PROBLEM PATH [--json] [--seed N]`. What a problem lacks: `python -m grader lint PROBLEM`.
 
 Exit status 0: all checks pass; 1: some do not; 2: the file cannot be graded.
 """
@@ -15,6 +15,7 @@ from pathlib import Path  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.progress import Progress  # noqa: E402
 
+from grader import lint  # noqa: E402
 from grader.judge import grade  # noqa: E402
 from grader.problems import PROBLEMS  # noqa: E402
 from grader.report import as_json, print_report  # noqa: E402
@@ -23,6 +24,9 @@ from grader.verdict import PUBLIC_SEED, Report  # noqa: E402
 
 
 def main(arguments: list[str] | None = None) -> int:
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["lint"]:
+        return lint.main(given[1:])
     parser = argparse.ArgumentParser(
         prog="python -m grader",
         description="Grade the code of one file for one problem.",
@@ -32,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("path", metavar="PATH", type=Path, help="a .py, .ipynb or .md file")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--seed", type=int, default=PUBLIC_SEED, help="of the inputs (default %(default)s)")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(given)
     try:
         report = _grade(options)
     except SubmissionError as error:

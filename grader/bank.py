@@ -132,6 +132,8 @@ def mistake_submission(mistake: Mistake, problem: Problem) -> Submission:
 
 
 def _reference_cell(problem: Problem) -> Cell:
+    if not problem.reference.exists():
+        raise SubmissionError(f"cannot be graded: the reference {problem.reference} is missing.")
     return Cell(problem.reference.name, problem.reference.read_text(encoding="utf-8"))
 
 

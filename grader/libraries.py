@@ -1,4 +1,5 @@
-"""What a solution may import: torch, numpy, the standard library, modules beside it, and of transformers the schedules.
+"""What a solution may import: torch, numpy, the standard library, modules beside it, the references of other problems, and of
+transformers the schedules.
 
 A library such as PEFT would answer in a solution's place, and most others cost seconds. So they are not there when a solution
 is graded, on the learner's own machine as little as in a classroom.
@@ -8,12 +9,14 @@ import builtins
 import importlib
 import importlib.util
 import sys
+from collections.abc import Collection
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 
 from grader.program import imports, modules_beside, run, select
+from grader.references import PACKAGE, asked
 from grader.submission import Cell
 
 ALLOWED = {"torch", "numpy", "transformers"} | sys.stdlib_module_names
@@ -40,11 +43,12 @@ def is_installed(module: str) -> bool:
     return spec is not None and not INSTALLED.isdisjoint(Path(spec.origin or "").parts)
 
 
-def prepare(cells: list[Cell], folder: Path) -> None:
+def prepare(cells: list[Cell], folder: Path, references: Collection[str]) -> None:
     """Import what code imports anywhere, so that no check pays for that in time. From now on, code can import nothing else.
 
     Args:
         folder: where the modules beside the submission lie.
+        references: the modules of other problems that it may import.
     """
     beside = modules_beside(cells, folder)
     own = {path.relative_to(folder).parts[0].removesuffix(".py") for path in beside}
@@ -56,31 +60,34 @@ def prepare(cells: list[Cell], folder: Path) -> None:
             continue
         if root == "transformers":
             schedules()
-        elif root in ALLOWED:
+        elif root in ALLOWED or asked(module, [name]) <= set(references):
             with suppress(Exception):  # the code will meet the error itself
                 getattr(importlib.import_module(module), name, None)
-    _guard(own, {str(path) for path in beside})
+    _guard(own, {str(path) for path in beside}, set(references))
 
 
-def _guard(own: set[str], files: set[str]) -> None:
+def _guard(own: set[str], files: set[str], references: set[str]) -> None:
     """Refuse a submission the imports that it does not need. All other code imports as ever.
 
     Args:
         own: names of the modules beside the submission; `files` are their files.
+        references: the modules of other problems that it may import.
     """
     plain, plain_module = builtins.__import__, importlib.import_module
 
-    def refuse(name: str) -> None:
+    def refuse(name: str, taken=()) -> None:
         root, importer = name.partition(".")[0], sys._getframe(2).f_globals
         if importer.get("__name__", "submission") != "submission" and importer.get("__file__") not in files or root in own:
             return
         if root == "transformers":
             schedules()
+        elif root == PACKAGE and asked(name, taken or ()) <= references:
+            return
         elif root and root not in ALLOWED:
             raise ModuleNotFoundError(f"No module named '{root}' {NOT_THERE}", name=root)
 
     def __import__(name, globals=None, locals=None, fromlist=(), level=0):
-        refuse(name if level == 0 else "")
+        refuse(name if level == 0 else "", fromlist)
         return plain(name, globals, locals, fromlist, level)
 
     def import_module(name, package=None):

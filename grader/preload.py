@@ -3,11 +3,15 @@
 The first optimizer of a process imports torch's compiler, which takes a second.
 """
 
+from contextlib import suppress
+
 import torch
 
 from grader.checks import checks_of
 from grader.problems import PROBLEMS
+from grader.submission import SubmissionError
 
 for problem in PROBLEMS:
-    checks_of(problem)
+    with suppress(SubmissionError):  # an instructor's own problem may be unfinished; whoever grades it is told
+        checks_of(problem)
 torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.0)

@@ -20,10 +20,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from desk import place
+from desk import pair, place
 from desk.backups import KEPT
 from desk.files import write
-from grader.problems import ROOT, Problem
+from grader.problems import PROBLEMS, ROOT, Problem
 from grader.program import Program, modules_beside, select
 from grader.remarks import remarks
 from grader.submission import Submission
@@ -32,7 +32,7 @@ from grader.verdict import PUBLIC_SEED, Check, Mistake, Report, Result
 FOLDER = place.own() / KEPT / "grader"
 SHARED = ROOT / KEPT / "grader"  # of the owner of the course
 FLEETING = ("timeout",)  # verdicts that may be the machine's fault are not kept
-CODE = ("grader/**/*.py", "grader/recorded/*", "solutions/*.py", "lab/*.py")  # what a verdict depends on
+CODE = ("grader/**/*.py", "grader/checks/*/problem.toml", "grader/recorded/*", "solutions/*.py", "lab/*.py", "problems/**/*.py", "problems/*/problem.toml")  # what a verdict depends on
 LONGEST_WAIT = 120.0  # seconds for another process that observes
 MOST = 40  # files of a kind; the oldest are deleted
 
@@ -62,7 +62,15 @@ def code_key(submission: Submission, problem: Problem) -> str:
     # Messages on a name that is missing speak of other names that are there.
     beside = [[path.name, _hash(path.read_text(encoding="utf-8", errors="replace"))] for path in _beside(submission, program)]
     names = [] if problem.parts <= program.defined else sorted(program.defined)
+    counts += _own_code_used(problem)
     return _hash([counts, broken, names, beside, remarks(submission.cells, problem.parts), submission.notices, submission.live])
+
+
+def _own_code_used(problem: Problem) -> list[str]:
+    """In a copy without solutions: the notebooks of the problems on which the checks of this one build."""
+    used = [PROBLEMS[one] for one in problem.uses if problem.recorded.exists()]
+    halves = [one.notebook_path(suffix, place.notebooks()) for one in used for suffix in pair.SUFFIXES]
+    return [_hash(half.read_text(encoding="utf-8", errors="replace")) for half in halves if half.exists()]
 
 
 def _beside(submission: Submission, program: Program) -> list[Path]:

@@ -24,6 +24,7 @@ from grader.checks import Missing, Unusable, checks_of
 from grader.effects import FUNCTIONS, binds
 from grader.problems import PROBLEMS
 from grader.program import Program, module_of, run, select
+from grader.references import references_for
 from grader.remarks import remarks
 from grader.submission import Cell
 
@@ -68,7 +69,7 @@ def serve(connection, cells: list[Cell], problem_id: str, seeds: dict[str, int],
     begin()
     send(connection, {"value": "started"})
     program = read_and_tell(connection, cells, problem_id)
-    libraries.prepare(cells, Path(folder))
+    libraries.prepare(cells, Path(folder), references_for(PROBLEMS[problem_id]))
     sys.path.insert(0, folder)
     code = load_and_tell(connection, program, cells)
     checks = checks_of(problem_id)

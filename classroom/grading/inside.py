@@ -25,6 +25,7 @@ from classroom.grading import blindfold, suspicion
 from grader import checks, libraries, preload, wire, worker  # noqa: F401
 from grader.checks import checks_of
 from grader.problems import PROBLEMS, Problem
+from grader.references import Finder
 from grader.submission import Submission, SubmissionError, read, read_pair
 
 MOST_BYTES = 2**17  # of one message; that of a right solution has 5 kB, that of a known mistake up to 50
@@ -112,6 +113,7 @@ def _work(connection: Connection, job: bytes, folder: Path) -> None:
     channel = Channel(connection, bytes.fromhex(wanted["token"]))
     problem, seeds = PROBLEMS[wanted["problem"]], wanted["seeds"]
     files = [(name, when, base64.b64decode(content)) for name, when, content in wanted["files"]]
+    references = wanted["references"]
     del wanted, job
     worker.begin()
     worker.send(channel, {"value": "started"})
@@ -125,7 +127,8 @@ def _work(connection: Connection, job: bytes, folder: Path) -> None:
     except (TooMuchReturned, RecursionError, MemoryError, ValueError) as error:
         error = SubmissionError(f"The code cannot be read ({type(error).__name__}). Is it nested deeply, or very long?")
         return worker.send(channel, {"error": worker.describe(error, [])})
-    libraries.prepare(cells, folder)
+    sys.meta_path.append(Finder(references))
+    libraries.prepare(cells, folder, references)
     probes = [checks_of(problem.id)[check_id].probe for check_id in seeds]
     observe, send, broken, *probes = blindfold.out_of_reach([worker.observe, worker.send, seal(), *probes])
     sys.path.insert(0, str(folder))  # from here on, the submission's own modules are found

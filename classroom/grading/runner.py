@@ -70,7 +70,7 @@ def jobs_of(collection: Collection, seed: int) -> list[Job]:
 @cache
 def version() -> str:
     """A digest of everything that can change a grade: the grader, the references and the known mistakes."""
-    files = [path for name in ("grader", "solutions", "classroom") for path in (ROOT / name).rglob("*.py")]
+    files = [path for name in ("grader", "solutions", "problems", "classroom") for path in (ROOT / name).rglob("*.py")]
     return _digest(b"".join(path.read_bytes() for path in sorted(files)))
 
 

@@ -19,7 +19,8 @@ from classroom.grading import walls
 from classroom.grading.inside import MOST_BYTES
 from grader import wire
 from grader.observe import GRACE, NotStarted, Observation, observation
-from grader.problems import ROOT
+from grader.problems import PROBLEMS, ROOT
+from grader.references import references_for
 
 START_LIMIT = 120.0  # seconds until the prepared process waits for work
 
@@ -100,7 +101,8 @@ class Sandbox:
 def job(files: Sequence[tuple[str, float, bytes]], problem_id: str, seeds: dict[str, int], token: bytes) -> bytes:
     """What a child is to do, as JSON."""
     packed = [[name, time, base64.b64encode(content).decode()] for name, time, content in files]
-    return json.dumps({"files": packed, "problem": problem_id, "seeds": seeds, "token": token.hex()}).encode()
+    wanted = {"files": packed, "problem": problem_id, "seeds": seeds, "token": token.hex()}
+    return json.dumps(wanted | {"references": references_for(PROBLEMS[problem_id])}).encode()
 
 
 class Child:

@@ -16,7 +16,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from grader.libraries import SOURCES
-from grader.problems import ROOT
+from grader.problems import PROBLEMS, ROOT
 
 SYSTEM = ("/usr", "/lib", "/lib64", "/bin")  # where programs and libraries lie
 COURSE, PACKAGES = "/course", "/packages"  # names inside, wherever the folders lie outside: in /tmp, or in a home
@@ -69,6 +69,9 @@ def command() -> list[str]:
     needed = ("__init__", *(f"grading/{name}" for name in ("__init__", "zygote", "blindfold", "inside", "suspicion", "origins")))
     for name in ("desk", "grader", *(f"classroom/{name}.py" for name in needed)):
         words += ["--ro-bind", f"{ROOT / name}", f"{COURSE}/{name}"]
+    for problem in (problem for problem in PROBLEMS.values() if problem.is_own):
+        for path in (problem.folder / "problem.toml", problem.checks):
+            words += ["--ro-bind", str(path), f"{COURSE}/{path.relative_to(ROOT).as_posix()}"]
     words += ["--tmpfs", f"{COURSE}/grader/mistakes", "--remount-ro", f"{COURSE}/grader/mistakes"]
     words += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev", "--tmpfs", "/tmp", "--chdir", "/tmp"]
     return [*words, "--remount-ro", "/", "--"]

@@ -207,9 +207,11 @@ def _grader(out: Path, copy: Copy) -> None:
         _take(out, "grader", lambda path: copy.solutions or path.parts[0] not in ("mistakes", "recorded"))
         _take(out, "tests/problems")
     else:
-        _take(out, "grader", lambda path: path.suffix == ".py" and len(path.parts) == 1 and path.stem in GRADERLESS)
+        _take(out, "grader", lambda path: len(path.parts) == 1 and path.suffix == ".py" and path.stem in GRADERLESS)
         shutil.copyfile(TEMPLATES / "judge.py", out / "grader" / "judge.py")
         shutil.copyfile(TEMPLATES / "main.py", out / "grader" / "__main__.py")
+    _take(out, "grader/checks", lambda path: path.name == "problem.toml")
+    _take(out, "problems", lambda path: copy.solutions or path.name == "problem.toml" or copy.grader and path.parts[1] == "checks")
     if not copy.solutions:
         (out / "grader" / "recorded").mkdir()
         for problem in PROBLEMS.values():
@@ -246,7 +248,7 @@ def _solutions(out: Path, copy: Copy) -> None:
     for problem in PROBLEMS.values():
         others = json.dumps(_beside_the_stubs(problem))
         text = SOLUTION.format(title=problem.title, notebook=problem.notebook, id=problem.id, others=others)
-        _write(out / "solutions" / problem.reference.name, text)
+        _write(out / "solutions" / f"{problem.id}.py", text)
 
 
 def _beside_the_stubs(problem: Problem) -> list[str]:
@@ -327,7 +329,7 @@ def _readme(copy: Copy) -> str:
         sections[name] = found[0].strip()
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     template = environment.from_string((TEMPLATES / "README.md").read_text(encoding="utf-8"))
-    return template.render(**vars(copy), **sections)
+    return template.render(**vars(copy), **sections, problems=PROBLEMS.values())
 
 
 # --- no solution stands in it -------------------------------------------------------------------
@@ -352,7 +354,7 @@ def search(folder: Path) -> None:
 
 
 def bodies(problem: Problem) -> dict[str, str]:
-    """The body of each function of a reference, bare, by its name or “Class.method”.
+    """The body of each function of a reference, bare, by its name or “Class.method”. What is given to the learner is left out.
 
     Those of fewer than SHORTEST characters are left out. They are one short line, such as `return model`, which hints
     and checks hold too, and which everyone writes alike. The longest that occurs in them has 44 characters; the shortest
@@ -361,6 +363,9 @@ def bodies(problem: Problem) -> dict[str, str]:
     text = problem.reference.read_text(encoding="utf-8")
     found = {}
     for name, node in _functions(ast.parse(text)):
+        given = name.partition(".")[0]
+        if given not in problem.names and not given.startswith("_"):
+            continue
         statements = node.body[1:] if ast.get_docstring(node) else node.body
         if statements:
             lines = text.splitlines()[statements[0].lineno - 1 : statements[-1].end_lineno]

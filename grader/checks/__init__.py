@@ -12,14 +12,17 @@ The checks of a problem are a package: a module for each stub, beside the materi
 
 import importlib
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from types import ModuleType
 
 import torch
 from torch import nn
 
-from grader.problems import PROBLEMS
+from grader.problems import PROBLEMS, Problem
+from grader.submission import SubmissionError
 from grader.verdict import Check
 
 
@@ -47,10 +50,27 @@ def check(stub: str, points: int, hints: tuple[str, str, str]):
 
 @cache
 def checks_of(problem_id: str) -> dict[str, Probe]:
-    """The checks of a problem by id, in the order in which a learner meets them."""
-    for stub in PROBLEMS[problem_id].stubs:
-        importlib.import_module(f"grader.checks.{problem_id}.{_module_of(stub)}")
-    return _REGISTER[problem_id]
+    """The checks of a problem by id, in the order in which a learner meets them.
+
+    Raises:
+        SubmissionError: the problem is not finished: a stub has no checks.
+    """
+    problem = PROBLEMS[problem_id]
+    if problem.is_own:
+        _make_package(problem)
+    for stub in problem.stubs:
+        path = problem.checks / f"{module_of(stub)}.py"
+        if not path.exists():
+            raise SubmissionError(f"cannot be graded: {path} is missing, with the checks of {stub}. See `python -m grader lint {problem_id}`.")
+        importlib.import_module(f"{__name__}.{problem_id}.{path.stem}")
+    return _REGISTER.get(problem_id, {})
+
+
+def _make_package(problem: Problem) -> None:
+    """Let the folder of an instructor's checks be a package of ours, as those of the course are."""
+    name = f"{__name__}.{problem.id}"
+    package = sys.modules.setdefault(name, ModuleType(name))
+    package.__path__ = [str(problem.checks)]
 
 
 def forget_hints() -> None:
@@ -60,7 +80,7 @@ def forget_hints() -> None:
         found.update({name: replace(probe, hints=("", "", "")) for name, probe in found.items()})
 
 
-def _module_of(stub: str) -> str:
+def module_of(stub: str) -> str:
     """`lora_linear` for the stub `LoRALinear`, `merge` for `LoRALinear.merge`."""
     return re.sub(r"(?<!^)(?=[A-Z][a-z])", "_", stub.rpartition(".")[2]).lower()
 
