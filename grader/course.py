@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from desk import pair
-from grader import children, store
+from grader import children, history, store
 from grader.problems import PROBLEMS
 from grader.report import current, print_course
 from grader.submission import Submission, SubmissionError, read, read_pair
@@ -47,6 +47,7 @@ def _graded(changed: dict[str, Submission], kept: Path, tell: Callable | None) -
         except SubmissionError as error:
             return error
         store.remember(changed[problem_id], report, kept)
+        history.note(report, folder=kept)
         return report
 
     with ThreadPoolExecutor(2) as pool:

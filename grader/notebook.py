@@ -53,6 +53,7 @@ def start(problem_id: str):
             report = _report(session, problem, names)
         except (ValueError, SubmissionError) as error:
             return Shown(str(error))
+        _note(report)
         return Shown(as_text(report), as_html(report))
 
     def hint(*names) -> Shown:
@@ -71,6 +72,13 @@ def start(problem_id: str):
         return Shown("\n".join([*lines, first.check.title, f"Hint {step + 1} of 3: {first.check.hints[step]}"]))
 
     return check, hint
+
+
+def _note(report: Report) -> None:
+    """Keep what was graded. Imported here, since copies that grade nothing have no history."""
+    from grader import history
+
+    history.note(report)
 
 
 def _warm_up(problem: Problem) -> None:

@@ -43,6 +43,12 @@ CREATE TABLE IF NOT EXISTS answers (  -- the same without a score, of copies wit
     at TEXT NOT NULL,
     session INTEGER REFERENCES sessions(id)
 );
+CREATE TABLE IF NOT EXISTS events (  -- what the coach keeps beside the answers: plans, rounds, texts, exercises
+    id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    content TEXT NOT NULL,    -- as JSON
+    at TEXT NOT NULL
+);
 """
 
 
@@ -56,6 +62,16 @@ class Attempt:
     answer: object
     at: datetime
     session: int | None = None
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something else that was done, with what belongs to it, by its kind."""
+
+    number: int
+    kind: str
+    content: dict
+    at: datetime
 
 
 def folder() -> Path:
@@ -150,6 +166,19 @@ class Store:
         rows = self._read("SELECT id, plan FROM sessions WHERE ended = 0 ORDER BY id DESC")
         plans = ((number, json.loads(plan)) for number, plan in rows)
         return next(((number, plan) for number, plan in plans if plan.get("table", "attempts") == self.table), None)
+
+    # --- events ---------------------------------------------------------------------------------
+
+    def log(self, kind: str, content: dict, at: datetime | None = None) -> int:
+        """Stores an event, and returns its number. When this returns, it is on disk. Events are only ever added."""
+        row = (kind, json.dumps(content, ensure_ascii=False), _text(at or now()))
+        return self._write("INSERT INTO events (kind, content, at) VALUES (?, ?, ?)", row)
+
+    def events(self, *kinds: str) -> list[Event]:
+        """The events of these kinds, or all, the oldest first."""
+        wanted = f" WHERE kind IN ({', '.join('?' * len(kinds))})" if kinds else ""
+        rows = self._read(f"SELECT id, kind, content, at FROM events{wanted} ORDER BY id", kinds)
+        return [Event(n, kind, json.loads(content), datetime.fromisoformat(at)) for n, kind, content, at in rows]
 
     def _write(self, statement: str, values: tuple) -> int:
         try:

@@ -10,15 +10,16 @@ from packaging.utils import canonicalize_name
 
 from grader.problems import ROOT
 
-OWN = {"lab", "desk", "grader", "quiz", "solutions", "tests", "classroom", "classify"}
+OWN = {"lab", "desk", "grader", "quiz", "solutions", "tests", "classroom", "classify", "coach"}
 MAY_IMPORT = {
-    "solutions": set(),
+    "solutions": {"solutions"},
     "lab": set(),
     "desk": set(),
     "quiz": {"desk"},
     "grader": {"desk", "lab", "solutions"},
     "classroom": {"desk", "grader", "quiz"},
     "classify": {"lab", "solutions"},
+    "coach": {"desk", "grader", "lab", "quiz", "solutions"},
 }
 
 
@@ -38,10 +39,10 @@ def test_a_package_imports_only_what_lies_below_it(package):
         assert (imported(path) & OWN) - {package} <= MAY_IMPORT[package], path
 
 
-def test_the_solutions_need_nothing_but_torch():
-    standard = {"math", "collections", "dataclasses", "copy", "typing", "warnings"}
+def test_the_solutions_need_nothing_but_torch_and_one_another():
+    standard = {"math", "collections", "contextlib", "dataclasses", "copy", "itertools", "typing", "warnings"}
     for path in (ROOT / "solutions").glob("*.py"):
-        assert imported(path) <= standard | {"torch"}, path
+        assert imported(path) <= standard | {"torch", "solutions"}, path
 
 
 # --- the packages -------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from grader.effects import ANYTHING, CHANGING, binds, last
 from grader.libraries import ALLOWED
 from grader.problems import Problem
 from grader.program import Program, modules_beside
+from grader.references import PACKAGE
 from grader.remarks import is_blank
 from grader.submission import SubmissionError, parse, read
 
@@ -231,7 +232,7 @@ class _Look:
         root = name.partition(".")[0]
         if root in self.beside:
             return
-        known = root in ALLOWED or PLACES.get(root) == "grader"
+        known = root in ALLOWED or root == PACKAGE or PLACES.get(root) == "grader"
         yield from self._judged(name) if known else [("imports", root)]
         if root.startswith("_") and not root.startswith("__"):  # what modules of Python are made of
             yield "process", root

@@ -1,0 +1,1 @@
+"""The coach: the way through the course to an interview."""
