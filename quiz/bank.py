@@ -20,6 +20,8 @@ TOPICS = {
     "lora": "LoRA",
     "data": "Preparing the data",
     "hyperparameters": "Hyper-parameters",
+    "preference": "Preference tuning",
+    "qlora": "Quantisation and QLoRA",
     "code": "Reading code",
 }
 NO_QUESTIONS = "This copy of the course has no questions."

@@ -218,3 +218,52 @@ def kept_share(hard: float, easy: float, samples: float) -> float:
 def block_share(a: float, b: float, c: float, d: float) -> float:
     """Four packed examples: attention scores within the examples, in per cent of those of the whole row."""
     return 100 * (a**2 + b**2 + c**2 + d**2) / (a + b + c + d) ** 2
+
+
+@formula
+def block_bits(bits: float, block: float, constant: float) -> float:
+    """Bits a weight, if each block of weights has one constant of so many bits."""
+    return bits + constant / block
+
+
+@formula
+def mixed_gigabytes(quantised: float, bits: float, kept: float) -> float:
+    """Weights of a model of which some parameters are in so many bits and the others are kept in 16."""
+    return (quantised * bits / 8 + kept * 2) / 1e9
+
+
+@formula
+def bradley_terry(chosen: float, rejected: float) -> float:
+    """The probability that the answer with the first reward is preferred: σ of the difference."""
+    return 1 / (1 + math.exp(rejected - chosen))
+
+
+@formula
+def conservative_gap(smoothing: float, beta: float) -> float:
+    """The difference of log-ratios at which conservative DPO's loss of a pair is smallest, in nats: where σ is 1 - smoothing."""
+    return math.log((1 - smoothing) / smoothing) / beta
+
+
+@formula
+def group_advantage(right: float, samples: float) -> float:
+    """GRPO's advantage of a right answer among so many, with rewards of 0 and 1 and the population's standard deviation."""
+    mean = right / samples
+    return (1 - mean) / math.sqrt(mean * (1 - mean))
+
+
+@formula
+def equal_group_share(chance: float, samples: float) -> float:
+    """How often all answers of a group are right or all are wrong, in per cent, if each is right with this chance."""
+    return 100 * (chance**samples + (1 - chance) ** samples)
+
+
+@formula
+def k3(policy: float, reference: float) -> float:
+    """The estimate of the KL of policy to reference from one token and its two probabilities, in nats (Schulman)."""
+    return reference / policy - math.log(reference / policy) - 1
+
+
+@formula
+def alignment_gigabytes(parameters: float, trained: float, frozen: float) -> float:
+    """Model states of so many trained (16 bytes a parameter) and frozen models (2 bytes), all of one size."""
+    return parameters * (16 * trained + 2 * frozen) / 1e9

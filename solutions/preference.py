@@ -23,7 +23,7 @@ IGNORE_INDEX = -100  # the label of a token that is not scored, as in PyTorch an
 
 
 def sequence_logprobs(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """The log-probability of each row's answer: the sum over the tokens that are scored, in float32 at least.
+    """The log-probability of each row's answer: the sum over its scored tokens, in float32 at least.
 
     Args:
         logits: (B, T, V). Position t predicts token t + 1, so the label at position 0 is never scored.
@@ -37,15 +37,17 @@ def sequence_logprobs(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tenso
 
 
 def preference_batch(pairs: Sequence[dict[str, list[int]]], *, pad_id: int) -> dict[str, torch.Tensor]:
-    """One batch of pairs: the rows of the chosen answers, then those of the rejected ones, padded on the right.
+    """One batch of pairs, padded on the right: the rows of the chosen answers, then the rejected ones.
 
     Args:
-        pairs: dicts of prompt_ids, chosen_ids and rejected_ids. The answers end with EOS already; nothing is cut.
+        pairs: dicts of prompt_ids, chosen_ids and rejected_ids. The answers end with EOS already;
+            nothing is cut.
         pad_id: may be the id of EOS.
 
     Returns:
-        input_ids, attention_mask (1 on tokens, 0 on padding) and labels (IGNORE_INDEX on the prompt and on padding), each (2B, T)
-        long. With an empty prompt the first token of an answer is predicted from nothing, so it is not scored.
+        input_ids, attention_mask (1 on tokens, 0 on padding) and labels (IGNORE_INDEX on the prompt and
+        on padding), each (2B, T) long. With an empty prompt the first token of an answer is predicted
+        from nothing, so it is not scored.
 
     Raises:
         ValueError: there are no pairs, an answer is empty, or the two answers of a pair are equal.
@@ -79,19 +81,21 @@ def dpo_loss(
     beta: float = 0.1,
     label_smoothing: float = 0.0,
 ) -> dict:
-    """The loss of Direct Preference Optimization (arXiv 2305.18290, eq. 7), with the smoothing of conservative DPO.
+    """The loss of DPO (arXiv 2305.18290, eq. 7), with the smoothing of conservative DPO.
 
         d = beta · ((policy_chosen - reference_chosen) - (policy_rejected - reference_rejected))
         loss = mean of -(1 - ε) log σ(d) - ε log σ(-d)
 
     Args:
-        policy_chosen and the others: log-probabilities of answers, (B,). No gradient flows into those of the reference.
+        policy_chosen and the others: log-probabilities of answers, (B,). No gradient flows into those
+            of the reference.
         beta: how much a difference to the reference counts.
         label_smoothing: ε, the share of pairs whose labels are taken to be swapped.
 
     Returns:
-        A dict of loss (a scalar with a graph), chosen_reward and rejected_reward (beta times the log-ratio to the reference, (B,),
-        without a graph) and accuracy (the share of pairs whose chosen answer has the higher reward, a float).
+        A dict of loss (a scalar with a graph), chosen_reward and rejected_reward (beta times the
+        log-ratio to the reference, (B,), without a graph) and accuracy (the share of pairs whose chosen
+        answer has the higher reward, a float).
 
     Raises:
         ValueError: beta is not above 0, or label_smoothing lies outside [0, 0.5).
@@ -111,10 +115,11 @@ def dpo_loss(
 
 
 def reference_logprobs(model: nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    """What `sequence_logprobs` gives for the model without its LoRA: in eval mode, without a graph, (2B,).
+    """What `sequence_logprobs` gives for the model without its LoRA: in eval mode, no graph, (2B,).
 
-    Every LoRALinear answers like its base. Layers that are merged are unmerged for that, and merged again. Afterwards every
-    submodule has its own mode again, and the adapters are as before, also after an exception.
+    Every LoRALinear answers like its base. Layers that are merged are unmerged for that, and merged
+    again. Afterwards every submodule has its own mode again, and the adapters are as before, also after
+    an exception.
 
     Raises:
         ValueError: the model has no LoRALinear.
@@ -134,22 +139,24 @@ def train_dpo(
     label_smoothing: float = 0.0,
     max_grad_norm: float | None = 1.0,
 ) -> list[dict[str, float]]:
-    """Tune the trainable parameters of a model with LoRA on batches of `preference_batch`, one update each, in the order given.
+    """Tune a model with LoRA on batches of `preference_batch`, one update each, in the order given.
 
-    The reference is the model without its LoRA, asked about all batches before the first update. The optimizer is AdamW with betas
-    0.9 and 0.999, eps 1e-8, a constant learning rate and no weight decay. Old gradients are cleared. The model is in train mode
-    while it trains, and in eval mode at the end.
+    The reference is the model without its LoRA, asked about all batches before the first update. The
+    optimizer is AdamW over the trainable parameters, with betas 0.9 and 0.999, eps 1e-8, a constant
+    learning rate and no weight decay. Old gradients are cleared. The model is in train mode while it
+    trains, and in eval mode at the end.
 
     Args:
         max_grad_norm: the largest norm of all gradients together; None does not clip.
 
     Returns:
-        For each update a dict of floats from its forward pass: loss, accuracy, margin (the mean of chosen_reward minus
-        rejected_reward), chosen_logprob and rejected_logprob (the means of the policy's).
+        For each update a dict of floats from its forward pass: loss, accuracy, margin (the mean of
+        chosen_reward minus rejected_reward), chosen_logprob and rejected_logprob (the means of the
+        policy's).
 
     Raises:
-        ValueError: the model has no LoRALinear, one is merged, beta is not above 0, or label_smoothing lies outside [0, 0.5).
-            Nothing is changed then.
+        ValueError: the model has no LoRALinear, one is merged, beta is not above 0, or label_smoothing
+            lies outside [0, 0.5). Nothing is changed then.
     """
     _check_strength(beta, label_smoothing)
     layers = _lora_layers(model)
@@ -183,17 +190,18 @@ def train_dpo(
 
 
 def group_advantages(rewards: torch.Tensor, *, scale: bool = True, epsilon: float = 1e-4) -> torch.Tensor:
-    """How much better each answer is than the mean answer to the same prompt (GRPO, arXiv 2402.03300, section 4.1).
+    """How much better each answer is than the mean of its group (arXiv 2402.03300, section 4.1).
 
     Args:
         rewards: (P, G), a row for each prompt; whole numbers are welcome.
-        scale: whether to divide by the standard deviation of the row (that of the population, divided by G) plus epsilon.
+        scale: whether to divide by the standard deviation of the row (that of the population, divided by
+            G) plus epsilon.
 
     Returns:
         (P, G), without a graph. A row of equal rewards gives zeros exactly.
 
     Raises:
-        ValueError: rewards has another number of dimensions, or a row has less than two answers to compare.
+        ValueError: rewards has another number of dimensions, or a row has less than two answers.
     """
     if rewards.dim() != 2 or rewards.shape[1] < 2:
         raise ValueError(f"rewards must have shape (P, G) with at least two answers a prompt, got {tuple(rewards.shape)}")
@@ -216,9 +224,11 @@ def grpo_loss(
     reference_logprobs: torch.Tensor | None = None,
     per: str = "token",
 ) -> torch.Tensor:
-    """The loss of GRPO (arXiv 2402.03300, eq. 3 and 4). With ρ = exp(logprobs - old_logprobs), for each token of an answer
+    """The loss of GRPO (arXiv 2402.03300, eq. 3 and 4). For each token of an answer
 
-        -min(ρ A, clamp(ρ, 1 - clip, 1 + clip) A) + kl_coef · (exp(r) - r - 1),     r = reference_logprobs - logprobs
+        -min(ρ A, clamp(ρ, 1 - clip, 1 + clip) A) + kl_coef · (exp(r) - r - 1)
+
+    with ρ = exp(logprobs - old_logprobs) and r = reference_logprobs - logprobs.
 
     Args:
         logprobs: of the sampled tokens, (N, T), the only input into which a gradient flows.
@@ -226,14 +236,16 @@ def grpo_loss(
         advantages: (N,), one for each answer.
         mask: (N, T), 1 on the tokens of the answer and 0 elsewhere, of any dtype.
         reference_logprobs: (N, T); needed if kl_coef is above 0, else ignored.
-        per: "token" is the mean over all tokens; "sequence" the mean over the tokens of each answer, then over the answers that have
-            any; "constant" the sum over all tokens divided by N · T, padding included, so that no length is favoured.
+        per: "token" is the mean over all tokens; "sequence" the mean over the tokens of each answer, then
+            over the answers that have any; "constant" the sum over all tokens divided by N · T, padding
+            included, so that no length is favoured.
 
     Returns:
         A scalar. An empty mask gives a zero that still has a graph.
 
     Raises:
-        ValueError: per is none of the three, clip lies outside (0, 1), or kl_coef is above 0 and there is no reference.
+        ValueError: per is none of the three, clip lies outside (0, 1), or kl_coef is above 0 and there is
+            no reference.
     """
     if per not in ("token", "sequence", "constant"):
         raise ValueError(f"per must be 'token', 'sequence' or 'constant', got {per!r}")

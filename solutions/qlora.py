@@ -56,11 +56,11 @@ class DoubleQuantized:
 
 
 def nf4_levels() -> torch.Tensor:
-    """The 16 levels of NF4, ascending, float32: quantiles of the standard normal, scaled so that the ends are -1 and 1.
+    """The 16 levels of NF4, ascending, float32: quantiles of the normal, scaled to end at -1 and 1.
 
-    With offset = 1 - (1/30 + 1/32)/2 there are 8 positive levels, the quantiles at linspace(offset, 0.5, 9)[:-1]; 7 negative
-    ones, minus the quantiles at linspace(offset, 0.5, 8)[:-1]; and an exact zero (arXiv 2305.14314, appendix E; the recipe is that
-    of bitsandbytes).
+    With offset = 1 - (1/30 + 1/32)/2 there are 8 positive levels, the quantiles at
+    linspace(offset, 0.5, 9)[:-1]; 7 negative ones, minus the quantiles at linspace(offset, 0.5, 8)[:-1];
+    and an exact zero (arXiv 2305.14314, appendix E; the recipe is that of bitsandbytes).
     """
     normal = torch.distributions.Normal(torch.tensor(0.0, dtype=torch.float64), 1.0)
     offset = 1 - (1 / 30 + 1 / 32) / 2
@@ -73,9 +73,9 @@ def nf4_levels() -> torch.Tensor:
 def quantize_nf4(weight: torch.Tensor, *, block_size: int = 64) -> Quantized:
     """A tensor of any shape in four bits a number.
 
-    Blocks are block_size numbers in row-major order; the last one may be short. Each number over the absmax of its block becomes the
-    code of the nearest level. The codes run on across blocks, two a byte; if their count is odd, the code of 0 fills the last byte.
-    A block of zeros stays exactly zero.
+    Blocks are block_size numbers in row-major order; the last one may be short. Each number over the
+    absmax of its block becomes the code of the nearest level. The codes run on across blocks, two a byte;
+    if their count is odd, the code of 0 fills the last byte. A block of zeros stays exactly zero.
 
     Raises:
         TypeError: the dtype is not floating.
@@ -96,7 +96,10 @@ def quantize_nf4(weight: torch.Tensor, *, block_size: int = 64) -> Quantized:
 
 
 def dequantize_nf4(q: Quantized) -> torch.Tensor:
-    """The tensor that the codes stand for, in its shape and dtype. Computed in float32 and rounded once, at the end."""
+    """The tensor that the codes stand for, in its shape and dtype.
+
+    Computed in float32 and rounded once, at the end.
+    """
     codes = torch.stack([q.codes >> 4, q.codes & 15], dim=1).flatten()[: math.prod(q.shape)]
     scale = q.absmax.repeat_interleave(q.block_size)[: len(codes)]
     values = nf4_levels().to(codes.device)[codes.long()] * scale
@@ -104,7 +107,7 @@ def dequantize_nf4(q: Quantized) -> torch.Tensor:
 
 
 def double_quantize(absmax: torch.Tensor, *, block_size: int = 256) -> DoubleQuantized:
-    """The constants of a quantised tensor in eight bits (arXiv 2305.14314, section 3): less their mean, in blocks.
+    """The constants of a quantised tensor in eight bits: less their mean, in blocks (2305.14314, §3).
 
     A block has the step max |x| / 127, and a number becomes the nearest whole number of steps.
 
@@ -121,20 +124,20 @@ def double_quantize(absmax: torch.Tensor, *, block_size: int = 256) -> DoubleQua
 
 
 def double_dequantize(q: DoubleQuantized) -> torch.Tensor:
-    """The constants that the codes stand for: float32, 1-D. Each is right within half a step of its block."""
+    """The constants that the codes stand for: float32, 1-D. Each is within half a step of its block."""
     return q.codes.float() * q.scales.repeat_interleave(q.block_size)[: len(q.codes)] + q.mean
 
 
 class NF4Linear(nn.Module):
-    """A frozen linear layer whose weight is stored in NF4, with constants in eight bits: 4.127 bits a number.
+    """A frozen linear layer with its weight in NF4 and the constants in eight bits: 4.127 bits a number.
 
     forward(x) = dequantized_weight() x + bias, in the dtype of x
 
-    The weight is expanded for each product, and thrown away after it. Gradients reach x, and nothing else.
+    The weight is expanded anew for each product. Gradients reach x, and nothing else.
 
     Attributes:
         in_features, out_features: as in nn.Linear.
-        codes, absmax_codes, absmax_scales, absmax_mean: buffers, the fields of Quantized and of DoubleQuantized.
+        codes, absmax_codes, absmax_scales, absmax_mean: buffers, fields of Quantized and DoubleQuantized.
         bias: a frozen parameter, or None.
 
     Raises:
@@ -170,12 +173,13 @@ class NF4Linear(nn.Module):
 def quantize_model(model: nn.Module, skip: Sequence[str] = ("lm_head",)) -> dict:
     """Put an NF4Linear in the place of every nn.Linear below the root of the model, in place.
 
-    Left as they are: layers whose last name part is in skip, the base of a LoRALinear, and layers that share their weight with
-    another module, as a head that is tied to the embedding. A layer under two names is replaced at both.
+    Left as they are: layers whose last name part is in skip, the base of a LoRALinear, and layers that
+    share their weight with another module, as a head that is tied to the embedding. A layer under two
+    names is replaced at both.
 
     Returns:
-        A dict of layers (qualified names in model order, each layer once), bytes_before and bytes_after (of parameters and buffers;
-        a shared tensor counts once).
+        A dict of layers (qualified names in model order, each layer once), bytes_before and bytes_after
+        (of parameters and buffers; a shared tensor counts once).
 
     Raises:
         ValueError: there is no layer to quantise, as after a call before.
@@ -204,10 +208,11 @@ def quantize_model(model: nn.Module, skip: Sequence[str] = ("lm_head",)) -> dict
 
 
 def prepare_for_training(model: nn.Module) -> nn.Module:
-    """Make a quantised model ready for adapters, as PEFT's prepare_model_for_kbit_training does. Call it before adding them.
+    """Make a quantised model ready for adapters, as PEFT's prepare_model_for_kbit_training does.
 
-    Freezes everything, puts each parameter that is in 16 bits in float32 (norms, biases, the head), and makes the output of the input
-    embeddings require a gradient: a checkpointed block passes gradients on only if its input asks for one. A second call adds nothing.
+    Call it before adding them. Freezes everything, puts each parameter that is in 16 bits in float32
+    (norms, biases, the head), and makes the output of the input embeddings require a gradient: a
+    checkpointed block passes gradients on only if its input asks for one. A second call adds nothing.
 
     Returns:
         The model.
@@ -229,7 +234,9 @@ def prepare_for_training(model: nn.Module) -> nn.Module:
 class QLoRALinear(nn.Module):
     """A frozen layer in four bits with a trainable low-rank update beside it.
 
-    forward(x) = base(x) + scaling · B A dropout(x), the update computed in float32 and added in the dtype of x
+    forward(x) = base(x) + scaling · B A dropout(x)
+
+    The update is computed in float32 and added in the dtype of x.
 
     Attributes:
         base: the NF4Linear.
@@ -270,7 +277,10 @@ class QLoRALinear(nn.Module):
 
     @torch.no_grad()
     def merge(self) -> nn.Linear:
-        """A plain layer in float32: the dequantised weight, on which the adapter was trained, plus the update. self stays as it is."""
+        """A plain layer in float32: the dequantised weight, plus the update.
+
+        The adapter was trained on that weight. self stays as it is.
+        """
         bias = self.base.bias
         merged = nn.Linear(self.base.in_features, self.base.out_features, bias is not None, self.lora_A.device, torch.float32)
         merged.weight.copy_(self.base.dequantized_weight() + self.delta_weight())
@@ -282,11 +292,15 @@ class QLoRALinear(nn.Module):
 def inject_qlora(
     model: nn.Module, target_modules: Sequence[str], rank: int, alpha: float, dropout: float = 0.0
 ) -> list[str]:
-    """Put a QLoRALinear in the place of every NF4Linear whose last name part is in target_modules. Returns their qualified names."""
+    """Put a QLoRALinear in the place of every NF4Linear whose last name part is in target_modules.
+
+    Returns their qualified names.
+    """
     layers = {name: module for name, module in model.named_modules() if isinstance(module, NF4Linear)}
     targets = [name for name in layers if name.rpartition(".")[2] in target_modules]
     if not targets:
-        raise ValueError(f"no NF4Linear matches target_modules={list(target_modules)}; there are {', '.join(layers) or 'none'}")
+        there = ", ".join(layers) or "none"
+        raise ValueError(f"no NF4Linear matches target_modules={list(target_modules)}; there are {there}")
     for name in targets:
         parent, _, attribute = name.rpartition(".")
         setattr(model.get_submodule(parent), attribute, QLoRALinear(layers[name], rank, alpha, dropout))
@@ -294,7 +308,10 @@ def inject_qlora(
 
 
 def merge_qlora(model: nn.Module) -> nn.Module:
-    """Put the merged layer in the place of every QLoRALinear. Returns the model, whose other layers stay in four bits."""
+    """Put the merged layer in the place of every QLoRALinear.
+
+    Returns the model, whose other layers stay in four bits.
+    """
     for name, module in list(model.named_modules()):
         if isinstance(module, QLoRALinear):
             parent, _, attribute = name.rpartition(".")

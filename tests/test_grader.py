@@ -10,37 +10,16 @@ from rich.console import Console
 
 from grader.bank import known_mistakes, mistake_observations, mistake_submission, reference_observations
 from grader.checks import checks_of
-from grader.compare import same
 from grader.judge import grade, judge
 from grader.observe import Observed
 from grader.problems import PROBLEMS
 from grader.report import as_html, as_text, more, next_step, print_report
-from grader.submission import Cell, Submission, read_path
+from grader.submission import Submission, read_path
+from grader.trials import variants
 from grader.verdict import PUBLIC_SEED
 from tests.conftest import graded, not_passed
 
-VARIANTS = {name: sorted((Path(__file__).parent / "variants" / name).glob("*.py")) for name in PROBLEMS}
 each_problem = pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
-each_mistake = pytest.mark.parametrize(
-    "problem, mistake",
-    [
-        pytest.param(problem, mistake, id=f"{problem.id}-{mistake.id}")
-        for problem in PROBLEMS.values()
-        for mistake in known_mistakes(problem).values()
-    ],
-)
-each_variant = pytest.mark.parametrize(
-    "problem, path",
-    [pytest.param(PROBLEMS[name], path, id=f"{name}-{path.stem}") for name in PROBLEMS for path in VARIANTS[name]],
-)
-each_check = pytest.mark.parametrize(
-    "problem, check",
-    [
-        pytest.param(problem, check, id=f"{problem.id}-{check.id}")
-        for problem in PROBLEMS.values()
-        for check in checks_of(problem.id).values()
-    ],
-)
 
 
 @each_problem
@@ -59,26 +38,11 @@ def judged_as_observed(problem, mistake):
     return judge(Observed(seen, {}, set(problem.parts), []), problem)
 
 
-@each_mistake
-def test_each_known_mistake_is_named_as_itself(problem, mistake):
-    failures = [result for result in judged_as_observed(problem, mistake).results if result.status != "passed"]
-    assert failures
-    assert {result.diagnosis and result.diagnosis.id for result in failures} == {mistake.id}
-
-
 @each_problem
 def test_a_submission_is_judged_as_the_bank_was_observed(problem):
     for mistake in list(known_mistakes(problem).values())[::12]:
         submitted = grade(mistake_submission(mistake, problem), problem)
         assert verdicts(submitted) == verdicts(judged_as_observed(problem, mistake)), mistake.id
-
-
-@each_variant
-@pytest.mark.parametrize("seed", [1, 77])
-def test_each_correct_variant_gets_all_points(problem, path, seed):
-    reference = Cell("reference", problem.reference.read_text())
-    report = grade(Submission([reference, Cell(path.name, path.read_text())]), problem, seed=seed)
-    assert [(result.check.id, result.message) for result in report.results if result.status != "passed"] == []
 
 
 def test_a_mistake_is_named_on_another_seed_too(lora):
@@ -89,35 +53,7 @@ def test_a_mistake_is_named_on_another_seed_too(lora):
 
 @each_problem
 def test_there_are_enough_checks_mistakes_and_variants(problem):
-    assert len(checks_of(problem.id)) >= 30 and len(known_mistakes(problem)) >= 25
-    assert len(VARIANTS[problem.id]) >= 6
-
-
-@each_check
-def test_each_check_explains_itself(problem, check):
-    assert check.title.endswith(".") and check.points >= 1 and check.stub in problem.stubs
-    assert len(check.hints) == 3 and all(len(hint) > 15 for hint in check.hints) and len(set(check.hints)) == 3
-
-
-@each_mistake
-def test_each_mistake_teaches(problem, mistake):
-    assert mistake.title.endswith(".") and len(mistake.title) < 130
-    assert 40 < len(mistake.lesson) < 400
-
-
-@each_problem
-def test_every_stub_is_checked(problem):
-    assert {check.stub for check in checks_of(problem.id).values()} == set(problem.stubs)
-
-
-@each_mistake
-def test_the_check_that_a_mistake_is_about_is_one_that_it_fails(problem, mistake):
-    if mistake.shows_in:
-        right, seen = (
-            reference_observations(problem, PUBLIC_SEED),
-            mistake_observations(problem, PUBLIC_SEED)[mistake.id],
-        )
-        assert not same(seen[mistake.shows_in], right[mistake.shows_in])
+    assert len(checks_of(problem.id)) >= 30 and len(known_mistakes(problem)) >= 35 and len(variants(problem)) >= 8
 
 
 HEADLINES = {
@@ -155,7 +91,9 @@ HEADLINES = {
 }
 
 
-@pytest.mark.parametrize("problem, mistake, check", [(p, m, c) for p, found in HEADLINES.items() for m, c in found.items()])
+@pytest.mark.parametrize(
+    "problem, mistake, check", [(p, m, c) for p, found in HEADLINES.items() for m, c in found.items()]
+)
 def test_the_check_that_is_shown_first_is_about_the_mistake(problem, mistake, check):
     report = grade(mistake_submission(known_mistakes(PROBLEMS[problem])[mistake], PROBLEMS[problem]), PROBLEMS[problem])
     assert report.first_failure.check.id == check

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import math
 from collections import Counter
 
 import jsonschema
@@ -39,7 +40,7 @@ def test_every_wrong_or_misleading_statement_has_an_item():
 def test_every_misconception_is_a_wrong_answer_somewhere():
     options = [option for item in ASKED for option in getattr(item, "options", ())]
     slips = [slip for item in ASKED for slip in getattr(item, "slips", ())]
-    assert len(bank.misconceptions()) == 40
+    assert len(bank.misconceptions()) == 45
     assert set(bank.misconceptions()) <= {one.belief for one in options + slips}
 
 
@@ -75,6 +76,14 @@ def test_code_prints_its_key(item):
         ("halving_cost", {"configurations": 27, "eta": 3}, 108),
         ("uniform_loss", {"choices": 50_265}, 10.825),
         ("rate_at_another_alpha", {"rate": 2e-4, "old": 16, "new": 64}, 1e-4),
+        ("block_bits", {"bits": 4, "block": 64, "constant": 32}, 4.5),
+        ("mixed_gigabytes", {"quantised": 8e9, "bits": 4, "kept": 1e9}, 6),
+        ("bradley_terry", {"chosen": 1, "rejected": 1 - math.log(3)}, 0.75),
+        ("conservative_gap", {"smoothing": 0.2, "beta": 0.1}, 13.863),
+        ("group_advantage", {"right": 1, "samples": 4}, 1.7321),
+        ("equal_group_share", {"chance": 0.5, "samples": 4}, 12.5),
+        ("k3", {"policy": 0.5, "reference": 0.25}, 0.19315),
+        ("alignment_gigabytes", {"parameters": 1e9, "trained": 2, "frozen": 2}, 36),
     ],
 )
 def test_a_formula_gives_the_known_number(name, arguments, value):
@@ -164,4 +173,4 @@ def test_the_export_is_whole_and_follows_its_schema():
 
 def test_every_file_of_the_bank_is_read():
     files = {path.stem for path in BANK.glob("*.toml")}
-    assert files == {*bank.TOPICS, "errata", "sources", "misconceptions"}
+    assert files == {*bank.TOPICS, "errata", "sources", "misconceptions", "followups"}

@@ -95,7 +95,7 @@ def test_the_table_of_errata_is_folded_and_leads_to_the_cells():
 
 
 def test_every_source_is_cited_and_can_be_found():
-    cited = {key for erratum in register.errata().values() for key in erratum.sources}
+    cited = {key for one in (*register.errata().values(), *bank.items()) for key in one.sources}
     text = "".join(path.read_text(encoding="utf-8") for path in NOTEBOOKS)
     for key, source in register.sources().items():
         assert source.link.startswith("https://"), key
