@@ -14,7 +14,7 @@ help:  ## show this list
 	@echo "make lab                 open the course in JupyterLab"
 	@echo "make quiz                answer ten questions; make quiz ARGS=\"--topic lora --exam\" chooses"
 	@echo "make real                fetch a real language model (SmolLM2, 93 MB), once; then it loads without a network"
-	@echo "make slides              the five topics as slides, in the folder slides"
+	@echo "make slides              the topics as slides, in the folder slides"
 	@echo "make reset               list the backups; PROBLEM=lora STUB=inject_lora blanks one stub (your text is kept)"
 	@echo "make update              the newest edition of the course, with your work carried over"
 	@echo "make test                run the tests of the course itself"
@@ -50,7 +50,7 @@ real: $(READY)
 	@$(RUN) -c 'import importlib.util as u; u.find_spec("trl") or print("To see TRL train it too: $(RUN) -m pip install -r requirements-real.txt -c constraints.txt")'
 
 slides: $(READY)
-	@$(RUN) -m jupyter nbconvert --config lab/slides/config.py notebooks/0[1-5]_*.ipynb
+	@$(RUN) -m jupyter nbconvert --config lab/slides/config.py notebooks/0[1-5]_*.ipynb notebooks/10_*.ipynb
 	@ls slides/*.slides.html
 	@echo "They need no network, and the folder slides/scripts. For a PDF: open a page in Chrome, put ?print-pdf after .html, and print."
 

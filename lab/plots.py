@@ -188,6 +188,50 @@ def columns(groups: dict[str, list[tuple[str, str]]], alt: str) -> Picture:
         return _picture(figure, alt)
 
 
+def levels(
+    values: torch.Tensor, density: tuple[list, list], marks: dict[str, list[float]], alt: str, *, x: str
+) -> Picture:
+    """The histogram of numbers from -1 to 1 with a density over it, and sets of levels under it, a line for each.
+
+    Args:
+        values: the numbers.
+        density: the places and the heights of a curve to compare with.
+        marks: by name, the levels of a set.
+        alt: the figure in a sentence, for those who do not see it.
+        x: the label of the axis.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(8, 4.2), layout="constrained")
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+        upper.hist(values.flatten().tolist(), bins=80, density=True, color="#bbbbbb", label="weights over their absmax")
+        upper.plot(*density, color=COLOURS[1], ls=LINES[1], label="normal distribution of the same spread")
+        upper.set(ylabel="density")
+        upper.legend(loc="upper left", fontsize=9)
+        for index, (name, places) in enumerate(marks.items()):
+            look = {"color": COLOURS[index], "marker": MARKERS[index], "ms": 5, "ls": "none"}
+            lower.plot(places, [name] * len(places), **look)
+        lower.invert_yaxis()
+        lower.margins(y=0.3)
+        lower.set(xlabel=x)
+        return _picture(figure, alt)
+
+
+def dots(rows: dict[str, dict[str, list[float]]], alt: str, *, x: str) -> Picture:
+    """Numbers on horizontal lines, a line for each row, with a colour and a marker for each name."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(7.5, 0.38 * len(rows) + 1.2), layout="constrained")
+        axes = figure.subplots()
+        for index, name in enumerate(next(iter(rows.values()))):
+            places = [(value, row) for row, groups in rows.items() for value in groups[name]]
+            axes.plot(
+                *zip(*places), color=COLOURS[index], marker=MARKERS[index], ms=6, ls="none", mfc="none", label=name
+            )
+        axes.invert_yaxis()
+        axes.set(xlabel=x)
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+        return _picture(figure, alt)
+
+
 def scored_tokens(tokenizer, input_ids, labels) -> HTML:
     """One example, token by token: what is scored is bold and underlined, what is only read is grey."""
     pieces = []

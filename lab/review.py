@@ -71,12 +71,17 @@ class Review:
         return Remark((line,), remark.title if remark else "nothing is wrong here", why)
 
 
+def names() -> list[str]:
+    """The names of all reviews, by the alphabet."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
 def load(name: str) -> Review:
-    """The review in `reviews/NAME.toml`."""
+    """The review in `reviews/NAME.toml`. A script may be without faults."""
     content = tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
 
     def remarks(key: str) -> list[Remark]:
-        return [Remark(tuple(entry["lines"]), entry["title"], entry["why"].strip()) for entry in content[key]]
+        return [Remark(tuple(entry["lines"]), entry["title"], entry["why"].strip()) for entry in content.get(key, ())]
 
     return Review(content["script"].strip("\n"), remarks("fault"), remarks("right"))
 

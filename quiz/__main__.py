@@ -1,6 +1,6 @@
 """The quiz in a terminal.
 
-    python -m quiz            ask; --topic, --level, --article, --count, --seed and --exam choose what and how
+    python -m quiz            ask; --topic, --level, --article, --count, --all, --seed and --exam choose what and how
     python -m quiz --resume   go on where the last round was left
     python -m quiz review     ask what is due today
     python -m quiz stats      progress by topic
@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         help="questions about the errors of the article that the course corrects, which no interviewer asks",
     )  # fmt: skip
     parser.add_argument("--count", type=_count, default=ROUND, metavar="N", help="how many (default %(default)s)")
+    parser.add_argument("--all", action="store_const", const=None, dest="count", help="ask all of them")
     parser.add_argument("--seed", type=int, metavar="N", help="the same seed, the same questions in the same order")
     parser.add_argument("--exam", action="store_true", help="what was right is told at the end")
     parser.add_argument("--resume", action="store_true", help="go on where the last round was left")

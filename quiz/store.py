@@ -10,13 +10,14 @@ import os
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from quiz.register import has_keys
 
 FILE = "quiz.sqlite3"
 WAIT_S = 30  # for another process's write
+NIGHT = timedelta(hours=4)  # how long after midnight an evening lasts
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS attempts (
     id INTEGER PRIMARY KEY,
@@ -54,7 +55,10 @@ CREATE TABLE IF NOT EXISTS events (  -- what the coach keeps beside the answers:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One answer. `score` is None in a copy without keys, `session` for those given in a notebook."""
+    """One answer. `score` is None in a copy without keys, `session` for those given in a notebook.
+
+    drilled: it was given in a drill, which asks again on the same day.
+    """
 
     item: str
     topic: str
@@ -62,6 +66,7 @@ class Attempt:
     answer: object
     at: datetime
     session: int | None = None
+    drilled: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,7 +154,8 @@ class Store:
         """All attempts, or those of a session, the oldest first."""
         query = f"SELECT item, topic, score, answer, at, session FROM {self.table}"
         rows = self._read(query + (" WHERE session = ?" if session else "") + " ORDER BY id", (session,) if session else ())
-        return [Attempt(i, t, s, json.loads(a), datetime.fromisoformat(at), n) for i, t, s, a, at, n in rows]
+        drills = {number for number, plan in self._read("SELECT id, plan FROM sessions") if json.loads(plan).get("drill")}
+        return [Attempt(i, t, s, json.loads(a), datetime.fromisoformat(at), n, n in drills) for i, t, s, a, at, n in rows]
 
     # --- sessions -------------------------------------------------------------------------------
 
@@ -205,16 +211,28 @@ def schedule(attempts: list[Attempt]) -> dict[str, datetime]:
 
     Wrong is rated “again”, partly right “hard”, right “good”. There are no steps of minutes: a question that was
     missed comes back the next day at the earliest, since on the same day one remembers the reply and not the matter.
+    For the same reason a drill counts only where it is the first answer of the day. Learning steps of FSRS would do this too,
+    but they would move the dates of everyone, also of those who never drill.
     """
     from fsrs import Card, Rating, Scheduler  # here, so that the start of the quiz does not pay for it
 
     scheduler = Scheduler(learning_steps=(), relearning_steps=(), enable_fuzzing=False)
     cards: dict[str, Card] = {}
+    days = {}
     for attempt in sorted(attempts, key=lambda attempt: attempt.at):
+        day, before = study_day(attempt.at), days.get(attempt.item)
+        days[attempt.item] = day
+        if attempt.drilled and day == before:
+            continue
         card = cards.get(attempt.item) or Card(card_id=1, due=attempt.at)
         rating = Rating.Good if attempt.score == 1 else Rating.Hard if attempt.score >= 0.5 else Rating.Again
         cards[attempt.item], _ = scheduler.review_card(card, rating, attempt.at)
     return {item: card.due for item, card in cards.items()}
+
+
+def study_day(moment: datetime) -> date:
+    """The day to which a moment belongs. Work after midnight belongs to the evening before it."""
+    return (moment.astimezone() - NIGHT).date()
 
 
 def due(attempts: list[Attempt], at: datetime) -> list[str]:

@@ -49,9 +49,11 @@ class Terminal:
 
 
 def plan(
-    topic: str | None, level: str | None, count: int, seed: int | None, exam: bool, attempts, about: str = "interview"
+    topic: str | None, level: str | None, count: int | None, seed: int | None, exam: bool, attempts, about: str = "interview"
 ) -> dict:
     """Which items are asked, in which order. With a seed it depends on the seed alone; without, unanswered ones come first.
+
+    count: at most so many; None means all.
 
     Raises:
         ValueError: no item is of this topic, this level and this kind.
@@ -68,19 +70,19 @@ def plan(
     return {"items": found[:count], "seed": seed, "exam": exam}
 
 
-def opening(planned: dict, count: int, attempts) -> str:
-    """What is said before the first question: that there are fewer than were asked for, or that none is new."""
+def opening(planned: dict, count: int | None, attempts) -> str:
+    """What is said before the first question: how many there are, if all or more were asked for, or that none is new."""
     names = planned["items"]
     one = len(names) == 1
     words = []
-    if len(names) < count:
+    if count is None or len(names) < count:
         words.append("There is 1 question of this kind." if one else f"There are {len(names)} questions of this kind.")
     if {attempt.item for attempt in attempts}.issuperset(names):
         words.append("You have answered it before." if one else "You have answered all of them before.")
     return " ".join(words)
 
 
-def review_plan(attempts, count: int, at: datetime) -> dict:
+def review_plan(attempts, count: int | None, at: datetime) -> dict:
     """The items that are due, the longest overdue first. Items that are gone from the bank are left out."""
     known = {item.id for item in bank.items()}
     found = [name for name in store.due(attempts, at) if name in known]
@@ -100,7 +102,7 @@ def run(terminal: Terminal, kept: store.Store, session: int, planned: dict) -> N
             if name not in answered:
                 asked = asking.question(bank.item(name), planned["seed"])
                 result, answer = pose(terminal, asked, f"Question {number} of {len(names)}")
-                with _unbroken():
+                with unbroken():
                     kept.add(asked.item, *asking.record(asked.item, answer, result), store.now(), session)
                 if not planned["exam"]:
                     feedback(terminal, asked, result)
@@ -122,7 +124,7 @@ def run(terminal: Terminal, kept: store.Store, session: int, planned: dict) -> N
 
 
 @contextmanager
-def _unbroken():
+def unbroken():
     """Ctrl-C waits for the end of the block: an answer that was given is an answer that is kept."""
     pressed = []
     before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))

@@ -75,6 +75,13 @@ def bases(tmp_path_factory) -> dict[str, Path]:
     return {kind: encoder(kind, tmp_path_factory.mktemp(kind)) for kind in ("roberta", "bert")}
 
 
+def most_points() -> int:
+    """The points of all problems together."""
+    from grader.checks import checks_of
+
+    return sum(check.points for problem in PROBLEMS for check in checks_of(problem).values())
+
+
 def after_reference(problem, code: str) -> "Submission":
     """A learner's notebook: the reference, and more code in a later cell."""
     from grader.submission import Cell, Submission

@@ -1,0 +1,126 @@
+"""Plans as they are kept: events in the store, which are only ever added.
+
+    plan-wish   what a plan is to be made for, answer by answer, so that questions that were left are gone on with
+    plan        a plan: its wish, since when its steps count, its steps by day, and what did not fit
+    plan-done   a step that was ticked off by hand
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from coach.plan import build, catalog, standing, ticks
+from coach.plan.catalog import Step
+from quiz import bank, store
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A step in a plan, and whether it is done."""
+
+    step: Step
+    day: str
+    done: bool
+
+
+@dataclass(frozen=True)
+class Current:
+    """The plan that holds.
+
+    Attributes:
+        wish: when, minutes, round and coding.
+        since: from when on answers and rounds tick its steps off.
+        steps: in order.
+        out: what did not fit.
+    """
+
+    wish: dict
+    since: datetime
+    steps: tuple[Planned, ...]
+    out: tuple[Step, ...]
+
+    @property
+    def days(self) -> list[str]:
+        return list(dict.fromkeys(planned.day for planned in self.steps))
+
+    def of(self, day: str) -> list[Planned]:
+        return [planned for planned in self.steps if planned.day == day]
+
+
+KEYS = ("when", "minutes", "round", "coding")  # of a wish
+
+
+def pending(kept: store.Store) -> dict | None:
+    """What is known of a plan that is being asked for and not yet made. None if there is no such plan.
+
+    The latest answer counts. `new` begins from nothing.
+    """
+    wish: dict | None = None
+    for event in kept.events("plan", "plan-wish"):
+        if event.kind == "plan":
+            wish = None
+        else:
+            wish = (wish or {} if not event.content.get("new") else {}) | event.content
+    return wish
+
+
+def current(kept: store.Store) -> Current | None:
+    """The latest plan, with its steps ticked off by what has happened."""
+    told = next((event.content for event in reversed(kept.events("plan"))), None)
+    if told is None:
+        return None
+    since = datetime.fromisoformat(told["since"])
+    today = store.study_day(store.now()).isoformat()
+    reviews = [one["day"] for one in told["steps"] if one["id"].startswith("review-") and one["day"] <= today]
+    seen = ticks.facts(kept, since, reviews)
+    found = ((catalog.step(one["id"], one["minutes"]), one["day"]) for one in told["steps"])
+    steps = tuple(Planned(step, day, ticks.is_done(step, seen, day)) for step, day in found if step)
+    out = tuple(step for step in (catalog.step(one["id"], one["minutes"]) for one in told["out"]) if step)
+    return Current({key: told[key] for key in (*KEYS, "knowledge")}, since, steps, out)
+
+
+def make(kept: store.Store, wish: dict, before: Current | None = None) -> tuple[Current, list[str]]:
+    """Makes a plan for what is left until the interview, and keeps it.
+
+    Args:
+        before: the plan that it follows: what is done stays done.
+
+    Returns:
+        The plan, and in sentences what moved to another day and what fell out.
+    """
+    at = store.now()
+    today = store.study_day(at)
+    days = build.days_until(today, date.fromisoformat(wish["when"]))
+    since = before.since if before else at
+    seen = ticks.facts(kept, since)
+    finished = [planned for planned in before.steps if planned.done] if before else []
+    done = {planned.step.id for planned in finished}
+    done |= {step.id for step in catalog.steps().values() if ticks.is_done(step, seen)}
+    spent = sum(planned.step.minutes for planned in finished if planned.day == today.isoformat())
+    knowledge = standing.knowledge(kept.attempts(), wish["round"], at)
+    plan = build.build(days, wish["minutes"], wish["round"], wish["coding"], knowledge, done, spent)
+    steps = [_told(planned.step, planned.day) for planned in finished]
+    steps += [_told(step, day) for day, steps in plan.days.items() for step in steps]
+    content = {key: wish[key] for key in KEYS} | {"since": since.isoformat(), "knowledge": knowledge, "steps": steps}
+    kept.log("plan", content | {"out": [_told(step) for step in plan.out]})
+    after = current(kept)
+    return after, changes(before, after) if before else []
+
+
+def changes(before: Current, after: Current) -> list[str]:
+    """What became of the steps that were planned and not done, in sentences. Reviews belong to their days, and do not count."""
+    new = {planned.step.id: planned.day for planned in after.steps}
+    old = [planned for planned in before.steps if not planned.done and planned.step.kind != "review"]
+    here = {planned.step.id for planned in before.steps}
+    later = [planned.step for planned in old if new.get(planned.step.id, "") > planned.day]
+    came = [planned.step for planned in after.steps if planned.step.id not in here and planned.step.kind != "review"]
+    words = []
+    if later:
+        topics = Counter(bank.TOPICS.get(step.topic, step.title) for step in later)
+        words.append(f"Moved to a later day: {', '.join(f'{topic} ({count})' for topic, count in topics.items())}.")
+    words += [f"Fell out: {planned.step.label}." for planned in old if planned.step.id not in new]
+    return words + [f"Came in: {step.label}." for step in came]
+
+
+def _told(step: Step, day: str | None = None) -> dict:
+    return {"id": step.id, "minutes": step.minutes} | ({"day": day} if day else {})

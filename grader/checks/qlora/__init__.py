@@ -1,0 +1,1 @@
+"""The checks of the problem, a module for each stub."""

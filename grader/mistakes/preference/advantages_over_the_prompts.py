@@ -1,0 +1,17 @@
+"""Mean and std are taken over the prompts, not over the answers to one prompt.
+
+A row holds the answers to one prompt, so its numbers lie along dim=1.
+"""
+
+
+def group_advantages(rewards, *, scale=True, epsilon=1e-4):
+    if rewards.dim() != 2 or rewards.shape[1] < 2:
+        raise ValueError(
+            f"rewards must have shape (P, G) with at least two answers a prompt, got {tuple(rewards.shape)}"
+        )
+    rewards = _float(rewards.detach())
+    advantages = rewards - rewards.mean(dim=0, keepdim=True)
+    if scale:
+        advantages = advantages / (rewards.std(dim=0, correction=0, keepdim=True) + epsilon)
+    equal = (rewards == rewards[:, :1]).all(dim=1, keepdim=True)
+    return advantages.masked_fill(equal, 0.0)

@@ -1,0 +1,27 @@
+"""beta multiplies the loss, not what stands inside the sigmoid.
+
+Outside it only scales the gradient. Inside it says how far the policy may move away from the reference.
+"""
+
+
+def dpo_loss(
+    policy_chosen,
+    policy_rejected,
+    reference_chosen,
+    reference_rejected,
+    *,
+    beta=0.1,
+    label_smoothing=0.0,
+):
+    _check_strength(beta, label_smoothing)
+    chosen_reward = beta * (_float(policy_chosen) - _float(reference_chosen).detach())
+    rejected_reward = beta * (_float(policy_rejected) - _float(reference_rejected).detach())
+    margin = chosen_reward - rejected_reward
+    margin = margin / beta
+    losses = -beta * (1 - label_smoothing) * F.logsigmoid(margin) - beta * label_smoothing * F.logsigmoid(-margin)
+    return {
+        "loss": losses.mean(),
+        "chosen_reward": chosen_reward.detach(),
+        "rejected_reward": rejected_reward.detach(),
+        "accuracy": (chosen_reward > rejected_reward).float().mean().item(),
+    }

@@ -1,0 +1,28 @@
+"""The loss is a number without a graph.
+
+Only a tensor with a graph can be learned from. Take .item() of what is looked at, and leave the loss as it
+is.
+"""
+# Shows in: gradient_flows_into_the_policy_alone
+
+
+def dpo_loss(
+    policy_chosen,
+    policy_rejected,
+    reference_chosen,
+    reference_rejected,
+    *,
+    beta=0.1,
+    label_smoothing=0.0,
+):
+    _check_strength(beta, label_smoothing)
+    chosen_reward = beta * (_float(policy_chosen) - _float(reference_chosen).detach())
+    rejected_reward = beta * (_float(policy_rejected) - _float(reference_rejected).detach())
+    margin = chosen_reward - rejected_reward
+    losses = -(1 - label_smoothing) * F.logsigmoid(margin) - label_smoothing * F.logsigmoid(-margin)
+    return {
+        "loss": losses.mean().detach(),
+        "chosen_reward": chosen_reward.detach(),
+        "rejected_reward": rejected_reward.detach(),
+        "accuracy": (chosen_reward > rejected_reward).float().mean().item(),
+    }

@@ -1,0 +1,29 @@
+"""Gradients are switched off for the reference, and stay off.
+
+The training that follows then has no graph, and backward() fails. Use `with torch.no_grad():`, which switches
+them on again at its end.
+"""
+# Shows in: result_is_an_ordinary_tensor_without_a_graph
+
+
+def reference_logprobs(model, batch):
+    layers = [module for module in model.modules() if isinstance(module, LoRALinear)]
+    if not layers:
+        raise ValueError("model has no LoRALinear, so there is no adapter to switch off")
+    modes = {module: module.training for module in model.modules()}
+    merged, scalings = [layer for layer in layers if layer.merged], [layer.scaling for layer in layers]
+    try:
+        for layer in merged:
+            layer.unmerge()
+        for layer in layers:
+            layer.scaling = 0.0
+        model.eval()
+        torch.set_grad_enabled(False)
+        return sequence_logprobs(model(batch["input_ids"], batch["attention_mask"]), batch["labels"])
+    finally:
+        for layer, scaling in zip(layers, scalings):
+            layer.scaling = scaling
+        for layer in merged:
+            layer.merge()
+        for module, mode in modes.items():
+            module.training = mode

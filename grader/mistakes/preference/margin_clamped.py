@@ -1,0 +1,28 @@
+"""The margin is clamped to ±20 before the logarithm of the sigmoid.
+
+Outside the gradient is zero, so what is most wrong is not learned. F.logsigmoid needs no clamp.
+"""
+# Shows in: large_differences_stay_finite
+
+
+def dpo_loss(
+    policy_chosen,
+    policy_rejected,
+    reference_chosen,
+    reference_rejected,
+    *,
+    beta=0.1,
+    label_smoothing=0.0,
+):
+    _check_strength(beta, label_smoothing)
+    chosen_reward = beta * (_float(policy_chosen) - _float(reference_chosen).detach())
+    rejected_reward = beta * (_float(policy_rejected) - _float(reference_rejected).detach())
+    margin = chosen_reward - rejected_reward
+    margin = margin.clamp(-20, 20)
+    losses = -(1 - label_smoothing) * F.logsigmoid(margin) - label_smoothing * F.logsigmoid(-margin)
+    return {
+        "loss": losses.mean(),
+        "chosen_reward": chosen_reward.detach(),
+        "rejected_reward": rejected_reward.detach(),
+        "accuracy": (chosen_reward > rejected_reward).float().mean().item(),
+    }

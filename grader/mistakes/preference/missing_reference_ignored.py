@@ -1,0 +1,37 @@
+"""A penalty without a reference is silently left out.
+
+Who gives kl_coef wants a penalty. Without reference_logprobs it cannot be computed, so say that by a
+ValueError.
+"""
+# Shows in: refuses_bad_arguments
+
+
+def grpo_loss(
+    logprobs,
+    old_logprobs,
+    advantages,
+    mask,
+    *,
+    clip=0.2,
+    kl_coef=0.0,
+    reference_logprobs=None,
+    per="token",
+):
+    if per not in ("token", "sequence", "constant"):
+        raise ValueError(f"per must be 'token', 'sequence' or 'constant', got {per!r}")
+    if not 0 < clip < 1:
+        raise ValueError(f"clip must lie in (0, 1), got {clip}")
+    mask = mask.bool()
+    logprobs, old_logprobs = _float(logprobs), _float(old_logprobs).detach()
+    advantages = _float(advantages).detach()[:, None]
+    ratio = torch.exp(logprobs - old_logprobs)
+    losses = -torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages)
+    if kl_coef > 0 and reference_logprobs is not None:
+        r = _float(reference_logprobs).detach() - logprobs
+        losses = losses + kl_coef * (torch.exp(r) - r - 1)
+    losses, lengths = losses * mask, mask.sum(dim=1)
+    if per == "token":
+        return losses.sum() / lengths.sum().clamp(min=1)
+    if per == "sequence":
+        return (losses.sum(dim=1) / lengths.clamp(min=1)).sum() / (lengths > 0).sum().clamp(min=1)
+    return losses.sum() / mask.numel()

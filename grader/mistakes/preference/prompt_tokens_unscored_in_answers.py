@@ -1,0 +1,25 @@
+"""Every token that the prompt holds is left unscored in the answer.
+
+An answer may repeat words of the prompt, and they are its own words then. What is prompt follows from the
+length.
+"""
+# Shows in: labels_score_the_answers_alone
+
+
+def preference_batch(pairs, *, pad_id):
+    if not pairs:
+        raise ValueError("pairs is empty")
+    for pair in pairs:
+        if not pair["chosen_ids"] or not pair["rejected_ids"]:
+            raise ValueError("an answer is empty")
+        if pair["chosen_ids"] == pair["rejected_ids"]:
+            raise ValueError("the two answers of a pair are equal")
+    rows = [(pair["prompt_ids"], pair[name]) for name in ("chosen_ids", "rejected_ids") for pair in pairs]
+    longest = max(len(prompt) + len(answer) for prompt, answer in rows)
+    ids, masks, labels = [], [], []
+    for prompt, answer in rows:
+        missing = longest - len(prompt) - len(answer)
+        ids.append(prompt + answer + [pad_id] * missing)
+        masks.append([1] * (len(prompt) + len(answer)) + [0] * missing)
+        labels.append([IGNORE_INDEX if t in prompt else t for t in prompt + answer] + [IGNORE_INDEX] * missing)
+    return {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(masks), "labels": torch.tensor(labels)}

@@ -1,0 +1,29 @@
+"""Gradients are kept away by freezing the model, and it stays frozen.
+
+The next backward() finds nothing to train. torch.no_grad() keeps the graph from being made, and no parameter
+has to change for that.
+"""
+# Shows in: adapters_are_as_before
+
+
+def reference_logprobs(model, batch):
+    layers = [module for module in model.modules() if isinstance(module, LoRALinear)]
+    if not layers:
+        raise ValueError("model has no LoRALinear, so there is no adapter to switch off")
+    modes = {module: module.training for module in model.modules()}
+    merged, scalings = [layer for layer in layers if layer.merged], [layer.scaling for layer in layers]
+    try:
+        for layer in merged:
+            layer.unmerge()
+        for layer in layers:
+            layer.scaling = 0.0
+        model.eval().requires_grad_(False)
+        with torch.no_grad():
+            return sequence_logprobs(model(batch["input_ids"], batch["attention_mask"]), batch["labels"])
+    finally:
+        for layer, scaling in zip(layers, scalings):
+            layer.scaling = scaling
+        for layer in merged:
+            layer.merge()
+        for module, mode in modes.items():
+            module.training = mode

@@ -1,0 +1,30 @@
+"""eval() is called only if the outermost module is in train mode.
+
+model.training is the mode of the outermost module alone, and modules inside may be in train mode all the same.
+Call model.eval() in any case.
+"""
+# Shows in: answers_in_eval_mode
+
+
+def reference_logprobs(model, batch):
+    layers = [module for module in model.modules() if isinstance(module, LoRALinear)]
+    if not layers:
+        raise ValueError("model has no LoRALinear, so there is no adapter to switch off")
+    modes = {module: module.training for module in model.modules()}
+    merged, scalings = [layer for layer in layers if layer.merged], [layer.scaling for layer in layers]
+    try:
+        for layer in merged:
+            layer.unmerge()
+        for layer in layers:
+            layer.scaling = 0.0
+        if model.training:
+            model.eval()
+        with torch.no_grad():
+            return sequence_logprobs(model(batch["input_ids"], batch["attention_mask"]), batch["labels"])
+    finally:
+        for layer, scaling in zip(layers, scalings):
+            layer.scaling = scaling
+        for layer in merged:
+            layer.merge()
+        for module, mode in modes.items():
+            module.training = mode

@@ -1,0 +1,28 @@
+"""The reference is asked in the mode in which the model happens to be.
+
+While the policy trains that is train mode, so dropout acts on the reference and each call gives other numbers.
+Call model.eval() first.
+"""
+# Shows in: answers_in_eval_mode
+
+
+def reference_logprobs(model, batch):
+    layers = [module for module in model.modules() if isinstance(module, LoRALinear)]
+    if not layers:
+        raise ValueError("model has no LoRALinear, so there is no adapter to switch off")
+    modes = {module: module.training for module in model.modules()}
+    merged, scalings = [layer for layer in layers if layer.merged], [layer.scaling for layer in layers]
+    try:
+        for layer in merged:
+            layer.unmerge()
+        for layer in layers:
+            layer.scaling = 0.0
+        with torch.no_grad():
+            return sequence_logprobs(model(batch["input_ids"], batch["attention_mask"]), batch["labels"])
+    finally:
+        for layer, scaling in zip(layers, scalings):
+            layer.scaling = scaling
+        for layer in merged:
+            layer.merge()
+        for module, mode in modes.items():
+            module.training = mode

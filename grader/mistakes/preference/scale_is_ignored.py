@@ -1,0 +1,16 @@
+"""The advantages are scaled even with scale=False.
+
+Dr. GRPO subtracts the mean and stops there. The argument decides.
+"""
+
+
+def group_advantages(rewards, *, scale=True, epsilon=1e-4):
+    if rewards.dim() != 2 or rewards.shape[1] < 2:
+        raise ValueError(
+            f"rewards must have shape (P, G) with at least two answers a prompt, got {tuple(rewards.shape)}"
+        )
+    rewards = _float(rewards.detach())
+    advantages = rewards - rewards.mean(dim=1, keepdim=True)
+    advantages = advantages / (rewards.std(dim=1, correction=0, keepdim=True) + epsilon)
+    equal = (rewards == rewards[:, :1]).all(dim=1, keepdim=True)
+    return advantages.masked_fill(equal, 0.0)

@@ -1,0 +1,26 @@
+"""The smoothing weighs the two terms by 1 - ε / 2 and ε / 2.
+
+So cross_entropy smooths two classes. Here ε itself is the share of pairs whose labels are swapped.
+"""
+
+
+def dpo_loss(
+    policy_chosen,
+    policy_rejected,
+    reference_chosen,
+    reference_rejected,
+    *,
+    beta=0.1,
+    label_smoothing=0.0,
+):
+    _check_strength(beta, label_smoothing)
+    chosen_reward = beta * (_float(policy_chosen) - _float(reference_chosen).detach())
+    rejected_reward = beta * (_float(policy_rejected) - _float(reference_rejected).detach())
+    margin = chosen_reward - rejected_reward
+    losses = -(1 - label_smoothing / 2) * F.logsigmoid(margin) - label_smoothing / 2 * F.logsigmoid(-margin)
+    return {
+        "loss": losses.mean(),
+        "chosen_reward": chosen_reward.detach(),
+        "rejected_reward": rejected_reward.detach(),
+        "accuracy": (chosen_reward > rejected_reward).float().mean().item(),
+    }

@@ -1,0 +1,28 @@
+"""The smoothing is that of robust DPO, which divides by 1 - 2ε.
+
+Robust DPO takes the noise out of the loss: (1 - ε) times the one term minus ε times the other, over 1 - 2ε.
+Here it is conservative DPO: a weighted mean of both.
+"""
+
+
+def dpo_loss(
+    policy_chosen,
+    policy_rejected,
+    reference_chosen,
+    reference_rejected,
+    *,
+    beta=0.1,
+    label_smoothing=0.0,
+):
+    _check_strength(beta, label_smoothing)
+    chosen_reward = beta * (_float(policy_chosen) - _float(reference_chosen).detach())
+    rejected_reward = beta * (_float(policy_rejected) - _float(reference_rejected).detach())
+    margin = chosen_reward - rejected_reward
+    losses = -(1 - label_smoothing) * F.logsigmoid(margin) + label_smoothing * F.logsigmoid(-margin)
+    losses = losses / (1 - 2 * label_smoothing)
+    return {
+        "loss": losses.mean(),
+        "chosen_reward": chosen_reward.detach(),
+        "rejected_reward": rejected_reward.detach(),
+        "accuracy": (chosen_reward > rejected_reward).float().mean().item(),
+    }

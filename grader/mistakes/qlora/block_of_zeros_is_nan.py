@@ -1,0 +1,20 @@
+"""A block of zeros is divided by its absmax of 0.
+
+0 / 0 is NaN, and NaN gets some code, often the last one. Divide by 1 there: a zero stays the code of zero.
+"""
+# Shows in: a_block_of_zeros_has_codes_7
+
+
+def quantize_nf4(weight, *, block_size=64):
+    if not weight.is_floating_point():
+        raise TypeError(f"weight must have a floating dtype, got {weight.dtype}")
+    values = weight.detach().float().reshape(-1)
+    _check_numbers("weight", values, block_size)
+    blocks = _blocks(values, block_size)
+    absmax = blocks.abs().amax(dim=1)
+    shares = blocks / absmax[:, None]
+    levels = nf4_levels().to(values.device)
+    middles = (levels[1:] + levels[:-1]) / 2
+    codes = torch.bucketize(shares, middles).flatten()[: len(values)]  # of the nearest level
+    codes = F.pad(codes, (0, len(codes) % 2), value=7).to(torch.uint8)  # 7 is the code of 0
+    return Quantized(codes[0::2] << 4 | codes[1::2], absmax, weight.shape, weight.dtype, block_size)

@@ -1,0 +1,35 @@
+"""Only the bytes of the replaced layers are counted.
+
+The contract counts the whole model: embeddings, norms and heads stay in float, and often take most of what is left.
+"""
+# Shows in: counts_bytes_before_and_after
+
+
+def quantize_model(model, skip=("lm_head",)):
+    if isinstance(skip, str):  # "head" in "lm_head" would be true
+        raise TypeError(f"skip must be a list of names, got the string {skip!r}")
+    names: dict[nn.Linear, list[str]] = {}
+    for name, module in model.named_modules(remove_duplicate=False):
+        if name and isinstance(module, nn.Linear):
+            names.setdefault(module, []).append(name)
+    kept = {module.base for module in model.modules() if isinstance(module, LoRALinear)} | _tied(model)
+    layers = {
+        layer: places
+        for layer, places in names.items()
+        if layer not in kept and not any(place.rpartition(".")[2] in skip for place in places)
+    }
+    if not layers:
+        raise ValueError(
+            f"model has no linear layer to quantise: skip={list(skip)}, and layers with LoRA or a tied weight stay"
+        )
+    bytes_before, bytes_after = sum(map(_bytes, layers)), 0
+    for layer, places in layers.items():
+        quantized = NF4Linear(layer)
+        bytes_after += _bytes(quantized)
+        for place in places:
+            _replace(model, place, quantized)
+    return {
+        "layers": [places[0] for places in layers.values()],
+        "bytes_before": bytes_before,
+        "bytes_after": bytes_after,
+    }

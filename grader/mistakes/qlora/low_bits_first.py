@@ -1,0 +1,28 @@
+"""The first code of a byte lies in the low four bits, in both functions.
+
+Quantising and dequantising agree with each other, but not with the format: the first code lies in the high four bits,
+as in bitsandbytes, whose files could not be read otherwise.
+"""
+# Shows in: each_number_gets_the_nearest_level
+
+
+def quantize_nf4(weight, *, block_size=64):
+    if not weight.is_floating_point():
+        raise TypeError(f"weight must have a floating dtype, got {weight.dtype}")
+    values = weight.detach().float().reshape(-1)
+    _check_numbers("weight", values, block_size)
+    blocks = _blocks(values, block_size)
+    absmax = blocks.abs().amax(dim=1)
+    shares = blocks / absmax.where(absmax > 0, 1.0)[:, None]
+    levels = nf4_levels().to(values.device)
+    middles = (levels[1:] + levels[:-1]) / 2
+    codes = torch.bucketize(shares, middles).flatten()[: len(values)]  # of the nearest level
+    codes = F.pad(codes, (0, len(codes) % 2), value=7).to(torch.uint8)  # 7 is the code of 0
+    return Quantized(codes[1::2] << 4 | codes[0::2], absmax, weight.shape, weight.dtype, block_size)
+
+
+def dequantize_nf4(q):
+    codes = torch.stack([q.codes & 15, q.codes >> 4], dim=1).flatten()[: math.prod(q.shape)]
+    scale = q.absmax.repeat_interleave(q.block_size)[: len(codes)]
+    values = nf4_levels().to(codes.device)[codes.long()] * scale
+    return values.to(q.dtype).reshape(q.shape)

@@ -1,0 +1,20 @@
+"""A module that is no nn.Linear ends in a ValueError.
+
+The convention: an argument of the wrong type is a TypeError, a wrong value of the right type is a ValueError.
+"""
+# Shows in: refuses_another_base
+
+
+class NF4Linear(NF4Linear):
+    def __init__(self, linear):
+        nn.Module.__init__(self)
+        if not isinstance(linear, nn.Linear):
+            raise ValueError(f"linear must be an nn.Linear, got {type(linear).__name__}")
+        self.in_features, self.out_features = linear.in_features, linear.out_features
+        quantized = quantize_nf4(linear.weight, block_size=64)
+        absmax = double_quantize(quantized.absmax, block_size=256)
+        self.register_buffer("codes", quantized.codes)
+        self.register_buffer("absmax_codes", absmax.codes)
+        self.register_buffer("absmax_scales", absmax.scales)
+        self.register_buffer("absmax_mean", absmax.mean)
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone(), requires_grad=False)

@@ -1,0 +1,16 @@
+"""prepare_for_training returns None.
+
+It changes the model in place and returns it, so that model = prepare_for_training(model) works as with PEFT.
+"""
+# Shows in: nothing_trains_before_adapters_come
+
+
+def prepare_for_training(model):
+    if not hasattr(model, "get_input_embeddings"):
+        raise ValueError(f"model must have get_input_embeddings(), and {type(model).__name__} has not")
+    for parameter in model.requires_grad_(False).parameters():
+        if parameter.dtype in (torch.float16, torch.bfloat16):
+            parameter.data = parameter.data.float()
+    embeddings = model.get_input_embeddings()
+    if _ask_for_a_gradient not in embeddings._forward_hooks.values():
+        embeddings.register_forward_hook(_ask_for_a_gradient)

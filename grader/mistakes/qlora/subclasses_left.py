@@ -1,0 +1,34 @@
+"""Subclasses of nn.Linear are left as they are.
+
+type(module) is nn.Linear asks for the very class. Libraries have subclasses of their own: use isinstance.
+"""
+# Shows in: subclasses_are_linear_layers
+
+
+def quantize_model(model, skip=("lm_head",)):
+    if isinstance(skip, str):  # "head" in "lm_head" would be true
+        raise TypeError(f"skip must be a list of names, got the string {skip!r}")
+    bytes_before = _bytes(model)
+    names: dict[nn.Linear, list[str]] = {}
+    for name, module in model.named_modules(remove_duplicate=False):
+        if name and type(module) is nn.Linear:
+            names.setdefault(module, []).append(name)
+    kept = {module.base for module in model.modules() if isinstance(module, LoRALinear)} | _tied(model)
+    layers = {
+        layer: places
+        for layer, places in names.items()
+        if layer not in kept and not any(place.rpartition(".")[2] in skip for place in places)
+    }
+    if not layers:
+        raise ValueError(
+            f"model has no linear layer to quantise: skip={list(skip)}, and layers with LoRA or a tied weight stay"
+        )
+    for layer, places in layers.items():
+        quantized = NF4Linear(layer)
+        for place in places:
+            _replace(model, place, quantized)
+    return {
+        "layers": [places[0] for places in layers.values()],
+        "bytes_before": bytes_before,
+        "bytes_after": _bytes(model),
+    }
