@@ -165,12 +165,20 @@ class Effects:
             from_elsewhere = self.modules.get(owner)
             looks = from_elsewhere is None or from_elsewhere in LOOKING_ONLY or from_elsewhere in sys.stdlib_module_names
             return set() if looks else {root(argument) for argument in call.args}  # a helper module may change what it gets
-        if owner in self.modules:
+        if owner in self.modules or self._is_of_a_result(call):
             return set()
         own = self.classes.get(owner)
         methods = {node.name: node for node in own.body if isinstance(node, FUNCTIONS)} if own else {}
         called = methods.get(last(call.func))
         return set() if called and not called.decorator_list else {owner}  # a plain method of a class is a use of it
+
+    def _is_of_a_result(self, call: ast.Call) -> bool:
+        """`sft_loss(logits, labels).backward()`: a method of what a function has made of what it got. The function stays as it is."""
+        node = call.func
+        while isinstance(node, (ast.Attribute, ast.Subscript)):
+            node = node.value
+        made = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in self.functions
+        return made and bool(node.args or node.keywords) and last(call.func) not in CHANGING
 
     def _by_call(self, call: ast.Call) -> set[str | None]:
         """What a function of the submission does to the variables of the module, and to what it is given."""

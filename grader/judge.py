@@ -149,6 +149,8 @@ def _verdict(right: Observation, seen: Observation, problem: Problem, say: Sente
         return "timeout", f"Still running after the time limit{where}. Is there a loop that never ends?"
     if error["kind"] == "todo" and error["lines"]:
         return "todo", say.stub(error)
+    if error["kind"] == "waiting":
+        return "todo", error["message"]
     if error["kind"] == "missing" and error["message"] in problem.parts:
         return "missing", error["message"]
     if method := say.absent_method(error):

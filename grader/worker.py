@@ -20,7 +20,7 @@ import torch
 from torch.nn.modules.module import register_module_forward_hook
 
 from grader import libraries, rules, wire
-from grader.checks import Missing, Unusable, checks_of
+from grader.checks import Missing, Unusable, Waiting, checks_of
 from grader.effects import FUNCTIONS, binds
 from grader.problems import PROBLEMS
 from grader.program import Program, module_of, run, select
@@ -223,7 +223,7 @@ def _kind(error: BaseException, raised_by_learner: bool) -> str:
     """What an exception means for a check, by its type and not by its name, which the learner's own kinds choose freely."""
     if raised_by_learner and isinstance(error, NotImplementedError):
         return "todo"
-    return {Missing: "missing", Unusable: "unusable"}.get(type(error), "raised")
+    return {Missing: "missing", Unusable: "unusable", Waiting: "waiting"}.get(type(error), "raised")
 
 
 def _words(error: BaseException) -> str:

@@ -96,7 +96,9 @@ def _check(name: str, tree: Tree) -> None:
     known = {one.belief for one in (*getattr(item, "options", ()), *getattr(item, "slips", ()))}
     for belief in tree.beliefs:
         if belief not in known & bank.misconceptions().keys():
-            raise Broken(f"{FILE}, [{name}], beliefs.{belief}: no wrong answer of the item has this misconception, so nobody comes here")
+            raise Broken(
+                f"{FILE}, [{name}], beliefs.{belief}: no wrong answer of the item has this misconception, so nobody comes here"
+            )
     for path, node in walk(tree):
         for key in node.sources:
             if key not in sources():

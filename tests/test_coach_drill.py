@@ -12,6 +12,7 @@ from rich.console import Console
 from coach import __main__ as coach
 from coach import beliefs, drill, opentext
 from grader.problems import ROOT
+from quiz import __main__ as quiz
 from quiz import asking, bank, keyless, store
 from quiz import terminal as screen
 from quiz.grading import right_answer
@@ -130,6 +131,14 @@ def test_all_asks_all_of_a_topic_and_goes_on_after_it_was_left(kept, says):
     assert "go on with the drill that you left" in out and code == 0 and set(again) == wanted
     more, _, out = says(lambda item, times: True, "--topic", "code", "--all")  # that one is done: all once more
     assert len(more) == len(wanted)
+
+
+def test_the_quiz_asks_all_of_a_topic_too(kept, monkeypatch, capsys):
+    monkeypatch.setattr(screen.Terminal, "ask", lambda self, prompt: _line(iter(())))
+    assert quiz.main(["--topic", "code", "--all"]) == 0
+    count = len(bank.items("code", about="interview"))
+    assert count > 10 and f"There are {count} questions" in capsys.readouterr().out
+    assert len(kept.unfinished()[1]["items"]) == count
 
 
 def test_a_count_that_is_too_large_is_named_and_a_small_one_kept(kept, says):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -153,9 +154,9 @@ def test_only_what_fits_goes_in_and_the_mock_interview_and_the_cheat_sheet_end_i
     assert set(ids(built)) | {step.id for step in built.out} >= catalog.steps().keys()
 
 
-@pytest.mark.parametrize("days", [1, 7])
-def test_nothing_stands_before_what_it_needs(days):
-    order = ids(plan(days, 200))
+@pytest.mark.parametrize(("days", "minutes"), [(1, 200), (7, 200), (7, 47), (14, 31), (14, 33)])
+def test_nothing_stands_before_what_it_needs(days, minutes):
+    order = ids(plan(days, minutes))
     for name in order:
         for needed in catalog.steps()[name].needs if name in catalog.steps() else ():
             assert order.index(needed) < order.index(name)
@@ -176,6 +177,12 @@ def test_a_weak_topic_comes_first_and_gets_more_time():
 def test_a_topic_that_is_asked_more_comes_first_where_all_are_known_alike():
     order = list(dict.fromkeys(step.topic for step in plan(minutes=400).days["2026-05-01"] if step.topic))
     assert order[0] == "sft" and order.index("peft") < order.index("lora") < order.index("qlora")
+
+
+def test_a_topic_stands_behind_those_that_it_needs_however_weak_it_is():
+    built = plan(minutes=400, knowledge={"qlora": 0.0, "lora": 0.9, "peft": 0.9, "data": 0.5})
+    order = list(dict.fromkeys(step.topic for step in built.days["2026-05-01"] if step.topic))
+    assert order.index("peft") < order.index("lora") < order.index("qlora") < order.index("data")
 
 
 def test_without_coding_nothing_is_to_be_written():
@@ -229,7 +236,7 @@ def test_a_harder_question_says_more_if_it_is_right_and_less_if_it_is_wrong():
     def known(item, score):
         return standing.knowledge([attempt(item, score)], "on-site", FRIDAY)["lora"]
 
-    assert known(hard, 1.0) > known(easy, 1.0) and known(hard, 0.0) > known(easy, 0.0)
+    assert 1 > known(hard, 1.0) > known(easy, 1.0) and known(hard, 0.0) > known(easy, 0.0) > 0
 
 
 def test_the_last_grading_of_a_stub_counts(monkeypatch):
@@ -258,6 +265,12 @@ def test_twelve_questions_ask_each_topic_once_or_twice_and_none_twice(kept, answ
     assert len(asked) == len({item.id for item in asked}) == 12
     assert {topics.count(topic) for topic in bank.TOPICS} == {1, 2}
     assert not [item for item in asked if item.kind == "open" or item.about == "article"]
+
+
+def test_no_question_comes_twice_where_chance_would_choose_the_same(kept, answers, monkeypatch):
+    monkeypatch.setattr(measure, "Random", lambda seed=None: SimpleNamespace(choice=lambda found: found[0], randrange=int))
+    asked = measured(kept, answers, lambda item, number: True)
+    assert len({item.id for item in asked}) == 12
 
 
 def test_the_level_goes_up_after_a_right_answer_and_down_after_a_wrong_one(kept, answers):
@@ -312,6 +325,12 @@ def test_a_plan_that_was_left_at_any_question_goes_on_there(kept, run, count):
     assert plans.current(kept).wish["round"] == "screening"
 
 
+def test_a_new_plan_forgets_what_was_said_for_the_one_that_was_left(kept, run):
+    run("--without-questions", typed=["3 days"])
+    code, out, _ = run("--new", "--without-questions", typed=["5 days", "60", "1", "n"])
+    assert code == 0 and plans.current(kept).wish["when"] == "2026-05-06" and "You go on" not in out
+
+
 @pytest.mark.parametrize(
     ("text", "days"),
     [("tonight", 0), ("Today", 0), ("tomorrow", 1), ("3 days", 3), ("in 1 day", 1), ("a week", 7), ("2 weeks", 14)],
@@ -349,9 +368,17 @@ def test_questions_of_the_quiz_tick_their_step_off(kept, run):
 
 def test_what_was_answered_before_the_plan_ticks_nothing(kept, run):
     for item in bank.items("sft", about="interview"):
-        kept.add(item, 1.0, 0, FRIDAY - timedelta(days=1))
+        kept.add(item, 0.0, 0, FRIDAY - timedelta(days=1))
     run(*EVENING)
-    assert "sft-quiz" not in ids_of(kept) or not state(kept, "sft-quiz")
+    assert not state(kept, "sft-quiz")
+
+
+def test_answers_of_a_drill_do_not_count_as_those_of_the_quiz(kept, run):
+    run(*EVENING)
+    session = kept.begin({"items": [], "drill": True})
+    for item in bank.items("sft", about="interview"):
+        kept.add(item, 1.0, 0, FRIDAY, session)
+    assert not state(kept, "sft-quiz")
 
 
 def ids_of(kept):
@@ -373,12 +400,15 @@ def test_solved_stubs_rounds_and_drills_tick_off(kept, run, monkeypatch):
 
 
 def test_a_review_is_done_when_nothing_is_due_any_more(kept, run, monkeypatch):
-    item = bank.items("lora", about="interview")[0]
-    kept.add(item, 0.0, 0, FRIDAY)
+    one, other = bank.items("lora", about="interview")[:2]
+    kept.add(one, 0.0, 0, FRIDAY)
+    kept.add(other, 0.0, 0, FRIDAY)
     run(*WEEK)
     at(monkeypatch, FRIDAY + timedelta(days=1))
     assert not state(kept, "review-2026-05-02")
-    kept.add(item, 1.0, 0, FRIDAY + timedelta(days=1))
+    kept.add(one, 1.0, 0, FRIDAY + timedelta(days=1))
+    assert not state(kept, "review-2026-05-02")
+    kept.add(other, 1.0, 0, FRIDAY + timedelta(days=1))
     assert state(kept, "review-2026-05-02")
 
 

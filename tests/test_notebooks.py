@@ -54,7 +54,7 @@ def alternative_text(picture: str) -> str:
     return re.search(r'alt="([^"]*)"', picture)[1]
 
 
-PICTURES = {"sft": 2, "peft": 2, "lora": 3}
+PICTURES = {"sft": 2, "peft": 2, "lora": 3, "preference": 4, "qlora": 3}
 
 
 @pytest.fixture(scope="module", params=PROBLEMS.values(), ids=PROBLEMS)

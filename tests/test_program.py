@@ -148,6 +148,7 @@ USES = {
     "a training": "history = train(f)\nhistory.append(3)",
     "a check": "from grader.notebook import start\ncheck, hint = start('lora')\ncheck('f')\ncheck(f)",
     "a figure": "import matplotlib.pyplot as plt\nplt.plot(f(3))\nplt.show()",
+    "its gradients": "f(3).backward()\nf(x=3)[0].loss.backward()",
     "a print": "print(f)\nhelp(f)\nimport inspect\nprint(inspect.getsource(f))",
     "a loop": "losses = []\nfor x in range(3):\n    losses.append(f(x))",
     "a demonstration of its own": "def demo(g):\n    losses = []\n    losses.append(g(3))\n    print(losses)\ndemo(f)",

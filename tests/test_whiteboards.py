@@ -90,7 +90,8 @@ def test_the_gradient_of_dpo_is_as_derived():
 
 def test_the_advantages_are_those_of_the_reference():
     advantages = group_advantages(torch.tensor([[1, 1, 0, 0, 0, 0, 0, 0]]), epsilon=0.0)[0]
-    assert [f"{advantages[0]:.2f}", f"{-advantages[-1]:.2f}"] == [str(BOARDS["advantages-of-a-group"].numbers[n]) for n in ("right", "wrong")]
+    numbers = BOARDS["advantages-of-a-group"].numbers
+    assert (f"{advantages[0]:.2f}", f"{-advantages[-1]:.2f}") == (str(numbers["right"]), str(numbers["wrong"]))
 
 
 def test_scaling_alpha_and_the_rate_as_derived_gives_the_same_run():

@@ -57,7 +57,7 @@ def build(
     """
     done = set(done)
     plan = Plan({day: [] for day in days})
-    room = dict.fromkeys(days, minutes) | {days[0]: minutes}
+    room = dict.fromkeys(days, minutes) | {days[0]: max(0, minutes - spent_today)}
     ends = _ends(days, room, done, plan)
     candidates = [step for step in catalog.steps().values() if step.id not in done and (coding or step.kind not in CODING)]
     pays = {step.id: pay(step, round_, knowledge) for step in candidates}

@@ -60,8 +60,8 @@ def train_in_part(rng, model) -> None:
     ),
 )
 def answers_without_the_adapters(code, rng):
-    """The result are the log-probabilities of the answers under the model whose LoRALinears all answer like their bases.
-    It does not depend on the numbers in the adapters."""
+    """The result holds the log-probability of each answer under the model in which every LoRALinear answers like its base.
+    The numbers in the adapters play no role."""
     seen = {}
     for what, blocks in (("a model", 1), ("a deeper model that uses a layer twice", 2)):
         model = policy(rng, blocks, without=whole(rng, 1, 2), shared=blocks == 2).eval()

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from grader.checks import set_parameter, shuffled, some, whole
+from grader.checks.lora.borrowed import lora_linear
 from grader.checks.lora.material import SCALINGS
-from grader.checks.preference.models import Drawn, lora_linear
+from grader.checks.preference.models import Drawn
 from grader.checks.sft.material import IGNORE
 
 WIDTH, LENGTH = 3, 8

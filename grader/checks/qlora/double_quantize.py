@@ -3,7 +3,7 @@
 import torch
 
 from grader.checks import check, refusal, some, tried, whole
-from grader.checks.qlora.material import double_fields, spread
+from grader.checks.qlora.material import double_fields, is_clear, spread
 
 
 @check(
@@ -41,6 +41,16 @@ def each_block_has_its_scale(code, rng):
     }
 
 
+def around(rng, size: int, middle: float) -> torch.Tensor:
+    """Three blocks. Those at the ends lie above and below the middle, by as much; the one between holds the middle alone. So the
+    mean is exact in float32."""
+    while True:
+        ends = torch.tensor(some(rng, size, range(1, 40))) / 64
+        found = torch.cat([middle + ends, torch.full((size,), middle), middle - ends])
+        if is_clear(found, size):
+            return found
+
+
 @check(
     "double_quantize",
     1,
@@ -53,8 +63,7 @@ def each_block_has_its_scale(code, rng):
 def equal_numbers_have_scale_0(code, rng):
     """A single number, and a block whose numbers all equal the mean, have the scale 0, and nothing becomes NaN."""
     size, middle = whole(rng, 4, 8), whole(rng, 8, 20) / 4
-    ends = torch.tensor(some(rng, size, range(1, 30))) / 32
-    among = torch.cat([middle + ends, torch.full((size,), middle), middle - ends])  # its mean is exact in float32
+    among = around(rng, size, middle)
     one, block = (code.double_quantize(given, block_size=size) for given in (among[:1], among))
     return {
         "scale of a single number": one.scales,

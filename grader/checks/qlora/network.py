@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from grader.checks import rand, shuffled, some, whole
+from grader.checks.lora.borrowed import lora_linear
 from grader.checks.lora.network import LAYERS, PLACES, Chain, Narrow, buried, shelf
 from grader.checks.qlora.material import SCALINGS, linear
 
@@ -40,10 +41,8 @@ def nested(rng, names: list[str], more: list[nn.Module] = ()) -> Chain:
 
 def lora(rng, base: nn.Linear) -> nn.Module:
     """A LoRALinear of the problem before, with factors that are not zero."""
-    from solutions.lora import LoRALinear  # it may not exist yet when the checks are loaded
-
     rank = whole(rng, 3, 4)
-    made = LoRALinear(base, rank, rank * some(rng, 1, SCALINGS)[0])
+    made = lora_linear()(base, rank, rank * some(rng, 1, SCALINGS)[0])
     with torch.no_grad():
         made.lora_A.copy_(0.1 * rand(rng, *made.lora_A.shape))
         made.lora_B.copy_(0.1 * rand(rng, *made.lora_B.shape))
@@ -104,9 +103,8 @@ class Backbone(nn.Module):
 
     def __init__(self, rng, dtype: torch.dtype, usual: bool = False):
         super().__init__()
-        other, *names = some(
-            rng, 7, ["tok", "wte", "word_embeddings", "shared", "embedder", "inputs", "lookup", "table"]
-        )
+        other = some(rng, 1, ["tok", "wte", "word_embeddings", "shared", "embedder", "inputs", "lookup", "table"])[0]
+        names = some(rng, 4, ["norm", "ln_1", "ln_2", "input_norm", "scale", "gain", "gamma", "final_norm"])
         dtypes = shuffled(rng, [torch.float16, torch.bfloat16, torch.float32, torch.float64])
         self.name = "embed_tokens" if usual else other
         for name in shuffled(rng, ["embed_tokens", other]):
@@ -117,7 +115,8 @@ class Backbone(nn.Module):
             [Block(rng, dict(zip(shuffled(rng, names), shuffled(rng, dtypes)))) for _ in range(2)]
         )
         for parameter in self.parameters():
-            parameter.requires_grad_(parameter.is_floating_point() and bool(whole(rng, 0, 3)))
+            full = parameter.dtype in (torch.float32, torch.float64)  # the others may have been frozen before
+            parameter.requires_grad_(parameter.is_floating_point() and (full or bool(whole(rng, 0, 3))))
 
     def get_input_embeddings(self):
         return getattr(self, self.name)
@@ -125,8 +124,7 @@ class Backbone(nn.Module):
     def forward(self, input_ids, attention_mask=None):
         x = self.get_input_embeddings()(input_ids).float()
         for block in self.blocks:
-            with torch.set_grad_enabled(
-                x.requires_grad
-            ):  # what torch.utils.checkpoint comes to, which takes seconds to load
+            # What torch.utils.checkpoint comes to, which takes seconds to load.
+            with torch.set_grad_enabled(x.requires_grad):
                 x = block(x)
         return x

@@ -94,7 +94,7 @@ def skips_by_the_last_name_part(code, rng):
         inner = Chain({skipped: layer(rng), other: layer(rng), "norm": nn.LayerNorm(WIDTH)})
         model = nested(rng, names, [inner, Chain(dict(shuffled(rng, list(traps.items()))))])
         options = {"skip": shuffled(rng, [skipped, other, "norm"])} if given else {}
-        seen[f"{name}: {', '.join(options.get('skip', []))}"] = seen_in(code, rng, model, **options)
+        seen[f"{name}: {', '.join(options['skip'])}" if given else name] = seen_in(code, rng, model, **options)
     bare = Chain(dict(shuffled(rng, [("lm_head", layer(rng)), (some(rng, 1, NAMES)[0], layer(rng))])))
     return seen | {"with an empty skip": seen_in(code, rng, bare, skip=())}
 

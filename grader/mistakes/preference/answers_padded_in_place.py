@@ -19,7 +19,6 @@ def preference_batch(pairs, *, pad_id):
     ids, masks, labels = [], [], []
     for prompt, answer in rows:
         missing = longest - len(prompt) - len(answer)
-
         masks.append([1] * (len(prompt) + len(answer)) + [0] * missing)
         labels.append([IGNORE_INDEX] * len(prompt) + answer + [IGNORE_INDEX] * missing)
         answer += [pad_id] * missing

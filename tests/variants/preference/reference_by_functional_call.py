@@ -17,7 +17,7 @@ def reference_logprobs(model, batch):
         }
         try:
             model.eval()
-            logits = functional_call(model, others, (batch["input_ids"], batch["attention_mask"]))
+            logits = functional_call(model, others, (batch["input_ids"], batch["attention_mask"]), tie_weights=False)
         finally:
             for module, mode in own.items():
                 module.training = mode
