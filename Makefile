@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: help check watch quiz test lab real slides reset update bench release collect grade live setup-classroom lock
+.PHONY: help check watch plan interview quiz test lab real slides reset update bench release collect grade live setup-classroom lock
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -13,6 +13,8 @@ help:  ## show this list
 	@echo "make watch               the same, each time you save; q quits"
 	@echo "make lab                 open the course in JupyterLab"
 	@echo "make quiz                answer ten questions; make quiz ARGS=\"--topic lora --exam\" chooses"
+	@echo "make plan                what to do until your interview, step by step"
+	@echo "make interview           a mock interview, timed, with a debrief"
 	@echo "make real                fetch a real language model (SmolLM2, 93 MB), once; then it loads without a network"
 	@echo "make slides              the topics as slides, in the folder slides"
 	@echo "make reset               list the backups; PROBLEM=lora STUB=inject_lora blanks one stub (your text is kept)"
@@ -41,6 +43,12 @@ test: $(READY)
 	@$(RUN) -m ruff check --quiet .
 	@OMP_NUM_THREADS=1 $(RUN) -m pytest tests notebooks --ignore=tests/problems --ignore=notebooks/09_real_model.ipynb --nbval --nbval-current-env -q \
 		-n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+plan: $(READY)
+	@$(RUN) -m coach plan $(ARGS)
+
+interview: $(READY)
+	@$(RUN) -m coach interview $(ARGS)
 
 lab: $(READY)
 	@$(RUN) -m desk lab $(ARGS)

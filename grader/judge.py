@@ -21,7 +21,13 @@ def prepare(problem: Problem) -> None:
 
 
 def grade(
-    submission: Submission, problem: Problem, *, stubs: Sequence[str] = (), seed: int = PUBLIC_SEED, tell=None
+    submission: Submission,
+    problem: Problem,
+    *,
+    stubs: Sequence[str] = (),
+    seed: int = PUBLIC_SEED,
+    tell=None,
+    explained: bool = True,
 ) -> Report:
     """Check a submission against the reference.
 
@@ -29,13 +35,14 @@ def grade(
         stubs: the part of the problem to report on; none means all of it.
         seed: the inputs of the checks follow from it.
         tell: called as tell(done, total) after each check.
+        explained: say why a check fails. Where nobody is told, the known mistakes need not be observed.
 
     Raises:
         SubmissionError: nothing in the submission can be graded.
     """
     seen = observe(submission, problem, list(checks_of(problem.id)), seed, tell)
     try:
-        report = judge(seen, problem, stubs=stubs, seed=seed, notices=submission.notices, live=submission.live)
+        report = judge(seen, problem, stubs=stubs, seed=seed, notices=submission.notices, live=submission.live, explained=explained)
     except NothingKnown:
         raise
     except SubmissionError as error:
@@ -51,6 +58,7 @@ def judge(
     seed: int = PUBLIC_SEED,
     notices: Sequence[str] = (),
     live: bool = False,
+    explained: bool = True,
 ) -> Report:
     """Compare what was observed with the reference, and explain the failures. The arguments are those of `grade`.
 
@@ -72,7 +80,7 @@ def judge(
         results.append(Result(check, status, message))
     report = Report(problem, results, live=live).of(*stubs or problem.stubs)
     wrong = [r.check.id for r in results if r.status in ("failed", "error") and r.check.id not in absent]
-    if any(r.check.id in wrong for r in report.results):
+    if explained and any(r.check.id in wrong for r in report.results):
         report = replace(report, results=_explained(report.results, results, wrong, seen, problem, seed))
     notices = [*notices, *seen.notices, *say.notices(report)]
     return replace(report, results=_most_telling_first(report.results, problem), notices=notices)

@@ -169,13 +169,13 @@ def test_a_copy_without_keys_says_so(kept, monkeypatch, capsys):
 # --- beliefs ------------------------------------------------------------------------------------
 
 
-def shared():
-    """A belief that two questions know, and the two."""
+def shared(count=2):
+    """A belief that so many questions know, and these."""
     for name in bank.misconceptions():
         found = beliefs.questions(name)
-        if len(found) > 1 and all(item.kind == "single" for item in found):
+        if len(found) >= count and all(item.kind == "single" for item in found):
             return name, found
-    raise AssertionError("no belief is shared by two questions")
+    raise AssertionError(f"no belief is shared by {count} questions")
 
 
 def falls_for(item, belief):
@@ -190,6 +190,13 @@ def test_a_belief_is_shown_and_another_question_on_it_is_asked(kept, says):
     told = " ".join(out.split())
     assert f"You seem to believe: - {' '.join(bank.misconceptions()[belief].claim.split())} (named twice)" in told
     assert asked[0] == one.id and asked[1] == other.id
+
+
+def test_of_several_questions_on_a_belief_the_least_lately_answered_is_asked(kept):
+    belief, (one, other, third, *_) = shared(3)
+    kept.add(other, 1.0, right_answer(other), DAY - timedelta(days=3))
+    kept.add(one, 0.0, falls_for(one, belief), DAY - timedelta(days=1))
+    assert drill.plan(kept.attempts(), None, 2)["items"] == [one.id, third.id]
 
 
 def test_a_belief_is_given_up_after_two_right_answers(kept):
@@ -325,6 +332,15 @@ def test_an_editor_writes_the_text_and_what_it_saved_survives(kept, monkeypatch,
     assert text == "added added"
     opentext.discard_draft("How?")
     assert opentext.write(typed(""), "Q", "How?", clock=False)[0] == "added"
+
+
+def test_an_editor_that_saved_nothing_is_opened_again(kept, monkeypatch):
+    monkeypatch.setenv("VISUAL", f"{sys.executable} -c pass")
+    for stream in (sys.stdin, sys.stdout):
+        monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    terminal = typed("", "typed", "")
+    assert opentext.write(terminal, "Q", "Why?", clock=False)[0] == "typed"
+    assert "Nothing was saved" in terminal.console.export_text()
 
 
 def test_an_editor_that_cannot_be_started_is_named_and_one_types(kept, monkeypatch):

@@ -393,8 +393,10 @@ def test_solved_stubs_rounds_and_drills_tick_off(kept, run, monkeypatch):
     kept.log("round-end", {}, FRIDAY)
     kept.log("drill", {"session": 1, "topic": "lora"}, FRIDAY)
     kept.log("drill-end", {"session": 1}, FRIDAY)
-    kept.log("debug", {"problem": "lora", "solved": True}, FRIDAY)
+    kept.log("debug", {"problem": "lora", "solved": False, "left": False}, FRIDAY)
+    kept.log("debug", {"problem": "sft", "solved": False, "left": True}, FRIDAY)  # another one was taken instead
     assert [state(kept, name) for name in names] == [True, True, False, True, True]  # the last round is still to come
+    assert not state(kept, "sft-debug")
     kept.log("round-end", {}, FRIDAY + timedelta(days=6))
     assert state(kept, "mock")
 

@@ -1,4 +1,4 @@
-"""Debugging as an exercise: a whole file with one known mistake, what is seen when it runs, and a grader that says whether it is mended.
+"""Debugging as an exercise: a whole file with a known mistake, what is seen of it, and a verdict on its repair.
 
 `exercise` draws one and `judge` grades a mended file; `python -m coach debug` does both in a terminal.
 """

@@ -15,6 +15,9 @@ from grader.problems import PROBLEMS, Problem
 FILE = Path(__file__).parent / "exercises.toml"
 LEVELS = ("easy", "medium", "hard")
 WIDTH = 96  # of the header
+NO_SOLUTIONS = (
+    "This copy of the course has no solutions, and the files to debug are made of them. Debug your own code instead: make check."
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ def exercise(problem_id: str, seed: int, level: str | None = None, leave_out: Co
     """
     names = [name for name, told in told_of(problem_id).items() if level in (None, told["level"])]
     if not names:
-        raise ValueError(f"There is no {level + ' ' if level else ''}exercise for {problem_id}. There are some for {', '.join(problems())}.")
+        kind = f"{level} exercise" if level else "exercise"
+        raise ValueError(f"There is no {kind} for {problem_id}. There are some for {', '.join(problems())}.")
     new = [name for name in names if name not in leave_out]
     return made(problem_id, Random(seed).choice(new or names))
 
@@ -71,13 +75,9 @@ def made(problem_id: str, mistake: str) -> Exercise:
 
 def reference(problem: Problem) -> str:
     """The reference without comments, which would give a fault away. ValueError in a copy without solutions."""
-    try:
-        return files.without_comments(problem.reference.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(
-            "This copy of the course has no solutions, and the files to debug are made of them. Debug your own code: "
-            f"python -m grader {problem.id} notebooks/{problem.notebook}.ipynb"
-        ) from None
+    if problem.recorded.exists() or not problem.reference.exists():
+        raise ValueError(NO_SOLUTIONS)
+    return files.without_comments(problem.reference.read_text(encoding="utf-8"))
 
 
 def explained(one: Exercise) -> tuple[str, str]:
@@ -103,8 +103,10 @@ def told_of(problem_id: str) -> dict[str, dict]:
 
 @cache
 def _told() -> dict[str, dict[str, dict]]:
-    told = tomllib.loads(FILE.read_text(encoding="utf-8"))
-    return {problem: {name: one | {"symptom": " ".join(one["symptom"].split())} for name, one in found.items()} for problem, found in told.items()}
+    told = tomllib.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}  # a copy without solutions has none
+    for one in (one for found in told.values() for one in found.values()):
+        one["symptom"] = " ".join(one["symptom"].split())
+    return told
 
 
 def _header(problem: Problem, symptom: str) -> str:

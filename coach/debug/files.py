@@ -61,8 +61,7 @@ def _definitions(tree: ast.Module) -> dict[str, ast.FunctionDef]:
 
 def _merged(own_lines: list[str], own: ast.FunctionDef, lines: list[str], theirs: ast.FunctionDef) -> list[str]:
     """The lines of one definition: the decorators and the body of theirs, the signature and the docstring of the own one."""
-    names, wanted = ([argument.arg for argument in ast.walk(node.args) if isinstance(argument, ast.arg)] for node in (theirs, own))
-    if names != wanted:
+    if _arguments(theirs) != _arguments(own):
         raise ValueError(f"{own.name} has other arguments than in the reference")
     if _calls_what_it_replaces(theirs):
         raise ValueError(f"{own.name} calls the one that it replaces")
@@ -71,6 +70,10 @@ def _merged(own_lines: list[str], own: ast.FunctionDef, lines: list[str], theirs
     head += own_lines[own.lineno - 1 : (body[0].lineno - 1 if body else own.end_lineno)]
     rest = theirs.body[1:] if ast.get_docstring(theirs) else theirs.body
     return head + lines[rest[0].lineno - 1 : theirs.end_lineno]
+
+
+def _arguments(node: ast.FunctionDef) -> list[str]:
+    return [argument.arg for argument in ast.walk(node.args) if isinstance(argument, ast.arg)]
 
 
 def _calls_what_it_replaces(node: ast.FunctionDef) -> bool:
@@ -94,7 +97,7 @@ def changed_lines(right: str, wrong: str) -> int:
 
 
 def faulty_lines(right: str, wrong: str) -> tuple[int, ...]:
-    """The lines of `wrong` at which its syntax tree differs from that of `right`. Where something is missing: those around it."""
+    """The lines of `wrong` at which its syntax tree differs from that of `right`; those around what is missing."""
     return tuple(sorted(_differing(ast.parse(right), ast.parse(wrong), {1})))
 
 

@@ -34,7 +34,7 @@ def judge(exercise: Exercise, source: str) -> Verdict:
 
     problem = PROBLEMS[exercise.problem]
     try:
-        report = grade(Submission([Cell("your file", source)]), problem)
+        report = grade(Submission([Cell("your file", source)]), problem, explained=False)
     except SubmissionError as error:
         return Verdict(False, str(error))
     open_results = [result for result in report.results if result.status != "passed"]

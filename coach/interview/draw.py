@@ -67,15 +67,19 @@ def _coding(random: Random, minutes: int, level: str, topic: str | None, solved:
         problems = [problem] if problem else sorted(set(table.table()["problems"].values()))
         return {"sort": "bug", "problem": random.choice(problems), "seed": random.randrange(10**6)}
     stubs = [one for one in table.table()["coding"] if problem in (None, one["problem"])]
-    stubs = [one for one in stubs if one["minutes"] <= minutes] or [min(stubs, key=lambda one: one["minutes"])]
-    return {"sort": "stub"} | _new_first(random, stubs, [{k: v for k, v in one.items() if k != "sort"} for one in solved])[0]
+    before = [{key: value for key, value in one.items() if key != "sort"} for one in solved]
+    return {"sort": "stub"} | _new_first(random, _fitting(stubs, minutes), before)[0]
 
 
 def stub_instead(plan: dict) -> dict:
     """The stub that a plan has in the place of a bug, where no bug can be drawn."""
     stubs = [one for one in table.table()["coding"] if one["problem"] == plan["coding"]["problem"]]
-    fitting = [one for one in stubs if one["minutes"] <= plan["parts"]["coding"]] or [min(stubs, key=lambda one: one["minutes"])]
-    return {"sort": "stub"} | Random(plan["seed"]).choice(fitting)
+    return {"sort": "stub"} | Random(plan["seed"]).choice(_fitting(stubs, plan["parts"]["coding"]))
+
+
+def _fitting(stubs: list[dict], minutes: int) -> list[dict]:
+    """Those that can be written in the time, or the shortest one."""
+    return [one for one in stubs if one["minutes"] <= minutes] or [min(stubs, key=lambda one: one["minutes"])]
 
 
 def _new_first(random: Random, found: list, asked) -> list:

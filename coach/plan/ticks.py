@@ -21,7 +21,7 @@ class Facts:
         drilled: by topic, how many answers were given in drills.
         ended: the topics whose drill came to its end; None stands for a drill of all topics.
         solved: by problem, its solved stubs.
-        mended: the problems of which a bug was found and mended.
+        debugged: the problems of which a bug was searched to the end: mended, or given up and looked at.
         rounds: the days (ISO) on which mock interviews came to their end.
         reviewed: the days (ISO) on which what was due was reviewed.
         ticked: the steps that were ticked off by hand.
@@ -31,7 +31,7 @@ class Facts:
     drilled: Counter
     ended: frozenset
     solved: dict[str, set[str]]
-    mended: frozenset
+    debugged: frozenset
     rounds: tuple[str, ...]
     reviewed: frozenset
     ticked: frozenset
@@ -55,7 +55,7 @@ def facts(kept: store.Store, since: datetime, review_days: Iterable[str] = ()) -
         drilled=Counter(attempt.topic for attempt in attempts if attempt.drilled),
         ended=frozenset(topics[told["session"]] for told in of("drill-end") if told["session"] in topics),
         solved=standing.solved(),
-        mended=frozenset(told.get("problem") for told in of("debug") if told.get("solved")),
+        debugged=frozenset(told.get("problem") for told in of("debug") if not told.get("left")),
         rounds=tuple(store.study_day(event.at).isoformat() for event in events if event.kind == "round-end"),
         reviewed=_reviewed(everything, review_days),
         ticked=frozenset(told["step"] for told in of("plan-done")),
@@ -78,7 +78,7 @@ def is_done(step: Step, seen: Facts, day: str = "") -> bool:
         case "core" | "code":
             return set(step.stubs) <= seen.solved.get(step.problem, set())
         case "debug":
-            return step.problem in seen.mended
+            return step.problem in seen.debugged
         case "interview":
             return any(ended >= day or step.id == "first-mock" for ended in seen.rounds)
         case "review":

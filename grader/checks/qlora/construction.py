@@ -49,8 +49,8 @@ def keeps_the_base_and_the_scaling(code, rng):
     ),
 )
 def only_float32_factors_train(code, rng):
-    """lora_A (rank, in) and lora_B (out, rank) are parameters in float32, also if the base came in half precision, and nothing else
-    trains."""
+    """lora_A (rank, in) and lora_B (out, rank) are parameters in float32, also if the base came in half precision,
+    and nothing else trains."""
     seen = {}
     for dtype in shuffled(rng, [torch.float32, torch.bfloat16, torch.float16]):
         size = sizes(rng)
@@ -124,7 +124,8 @@ def lora_a_is_kaiming_uniform(code, rng):
     ),
 )
 def refuses_bad_arguments(code, rng):
-    """A rank < 1 or a dropout outside [0, 1) is a ValueError; a base that is no NF4Linear, an nn.Linear as well, is a TypeError."""
+    """A rank < 1 or a dropout outside [0, 1) is a ValueError; a base that is no NF4Linear, an nn.Linear as well, is a
+    TypeError."""
     size = sizes(rng)
     x = numbers_in(rng, 3, size.n_in)
     low, above, below = whole(rng, -6, -1), 1 + whole(rng, 1, 40) / 20, -whole(rng, 1, 10) / 100

@@ -40,7 +40,8 @@ def codes_become_levels_times_absmax(code, rng):
     ),
 )
 def each_block_has_its_absmax(code, rng):
-    """With several blocks, an odd block size, a short last block and an odd number of codes, each number gets the absmax of its block."""
+    """With several blocks, an odd block size, a short last block and an odd number of codes, each number gets the
+    absmax of its block."""
     even, odd = 2 * whole(rng, 3, 5), 2 * whole(rng, 3, 5) + 1
     return {
         f"in blocks of {even}": code.dequantize_nf4(quantized(rng, 4 * even, block_size=even)),
@@ -111,7 +112,8 @@ def products_are_rounded_once(code, rng):
     ),
 )
 def what_was_quantised_comes_back(code, rng):
-    """A tensor that was quantised comes back in its place, blocks of zeros exactly, and is then quantised without further loss."""
+    """A tensor that was quantised comes back in its place, blocks of zeros exactly, and is then quantised without
+    further loss."""
     size, (rows, columns) = whole(rng, 5, 8), some(rng, 2, range(5, 9))
     numbers = weight(rng, rows, columns, block_size=size)
     numbers.view(-1)[2 * size : 3 * size] = 0

@@ -16,7 +16,8 @@ from grader.checks.qlora.material import double_fields, is_clear, spread
     ),
 )
 def codes_are_steps_from_the_mean(code, rng):
-    """In one block the codes are whole numbers of steps from the mean, signed 8-bit, and the farthest number gets 127 or -127."""
+    """In one block the codes are whole numbers of steps from the mean, signed 8-bit, and the farthest number gets 127
+    or -127."""
     count = whole(rng, 17, 30)
     return double_fields(code.double_quantize(spread(rng, count, count), block_size=count))
 
@@ -31,8 +32,8 @@ def codes_are_steps_from_the_mean(code, rng):
     ),
 )
 def each_block_has_its_scale(code, rng):
-    """With several blocks there is one mean over all and a scale for each block, the short last one too. 256 numbers make a block,
-    if nothing is said."""
+    """With several blocks there is one mean over all and a scale for each block, the short last one too. 256 numbers
+    make a block, if nothing is said."""
     size, count = whole(rng, 5, 9), whole(rng, 262, 275)
     usual = code.double_quantize(spread(rng, count, 256))
     return {
@@ -42,8 +43,8 @@ def each_block_has_its_scale(code, rng):
 
 
 def around(rng, size: int, middle: float) -> torch.Tensor:
-    """Three blocks. Those at the ends lie above and below the middle, by as much; the one between holds the middle alone. So the
-    mean is exact in float32."""
+    """Three blocks. Those at the ends lie above and below the middle, by as much; the one between holds the middle
+    alone. So the mean is exact in float32."""
     while True:
         ends = torch.tensor(some(rng, size, range(1, 40))) / 64
         found = torch.cat([middle + ends, torch.full((size,), middle), middle - ends])

@@ -29,8 +29,8 @@ from grader.checks.qlora.material import (
     ),
 )
 def output_is_base_plus_scaled_update(code, rng):
-    """With factors that are not zero the output is base(x) + alpha / rank · B A x, for any leading shape, without a bias and on a
-    square layer."""
+    """With factors that are not zero the output is base(x) + alpha / rank · B A x, for any leading shape, without a
+    bias and on a square layer."""
     size, square = sizes(rng), sizes(rng, square=True)
     layer, (rows, tokens) = trained(code, rng, size), some(rng, 2, [2, 3, 4])
     shapes = [(size.n_in,), (rows, size.n_in), (rows, tokens, size.n_in)]
@@ -96,7 +96,8 @@ def output_has_the_dtype_of_x(code, rng):
 
 
 def alone(code, rng, dtype: torch.dtype):
-    """A layer whose base gives zeros, and an input for which its update, in this dtype, is the same for all who compute it in float32."""
+    """A layer whose base gives zeros, and an input for which its update, in this dtype, is the same for all who
+    compute it in float32."""
     size = replace(sizes(rng), scaling=some(rng, 1, [0.25, 0.5, 2.0, 4.0])[0])  # it rounds nothing, wherever it stands
     zero = nn.Linear(size.n_in, size.n_out, bias=False)
     zero.weight.data.zero_()
@@ -152,8 +153,8 @@ def _shared(kept: torch.Tensor, dim: int) -> torch.Tensor:
     ),
 )
 def dropout_acts_on_the_input_of_the_update(code, rng):
-    """In train mode dropout(x) enters the update, each entry on its own and rescaled; base(x) stays whole. In eval mode nothing is
-    dropped."""
+    """In train mode dropout(x) enters the update, each entry on its own and rescaled; base(x) stays whole. In eval
+    mode nothing is dropped."""
     size, p, scaling = whole(rng, 60, 80), whole(rng, 30, 60) / 100, whole(rng, 6, 14) / 4
     diagonal, one = whole(rng, 30, 50) / 4, torch.eye(size)
     base = nn.Linear(size, size, bias=False)

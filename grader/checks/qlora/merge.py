@@ -18,12 +18,13 @@ def tensors_of(merged) -> dict:
     3,
     (
         "On which weight was the adapter trained? That one, plus the update, is the merged weight.",
-        "base.dequantized_weight() + delta_weight(), in float32, and not quantised again: four bits would lose most of the update.",
+        "base.dequantized_weight() + delta_weight() in float32. Not quantised again: four bits lose most of the update.",
         "merged.weight.copy_(self.base.dequantized_weight() + self.delta_weight())",
     ),
 )
 def weight_is_the_dequantised_one_plus_the_update(code, rng):
-    """merge() returns a plain nn.Linear whose weight is the dequantised weight plus the update, in float32, on a square layer as well."""
+    """merge() returns a plain nn.Linear whose weight is the dequantised weight plus the update, in float32, on a
+    square layer as well."""
     seen = {}
     for name, size in {"a layer": sizes(rng), "a square layer": sizes(rng, square=True)}.items():
         merged = trained(code, rng, size).merge()
@@ -45,7 +46,8 @@ def weight_is_the_dequantised_one_plus_the_update(code, rng):
     ),
 )
 def merged_layer_answers_the_same(code, rng):
-    """The merged layer gives the output of the layer in eval mode, with and without a bias, also if it was merged in train mode."""
+    """The merged layer gives the output of the layer in eval mode, with and without a bias, also if it was merged in
+    train mode."""
     seen = {}
     for name, bias in shuffled(rng, [("with a bias", True), ("without bias", False)]):
         size = sizes(rng)
@@ -88,8 +90,8 @@ def merges_in_float32(code, rng):
     ),
 )
 def merging_leaves_the_layer_as_it_is(code, rng):
-    """merge() changes nothing in the layer, gives the same twice, and returns a layer that shares neither memory nor a graph with
-    it."""
+    """merge() changes nothing in the layer, gives the same twice, and returns a layer that shares neither memory nor
+    a graph with it."""
     size = sizes(rng)
     layer, x = trained(code, rng, size), numbers_in(rng, 3, size.n_in)
     first, second = layer.merge(), layer.merge()

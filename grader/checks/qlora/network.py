@@ -76,8 +76,8 @@ class Tied(nn.Module):
 
 
 class Block(nn.Module):
-    """A block as it is left by quantisation: codes that are no numbers to compute with, a norm in half precision, and a place for
-    an adapter, a layer that trains."""
+    """A block as it is left by quantisation: codes that are no numbers to compute with, a norm in half precision, and
+    a place for an adapter, a layer that trains."""
 
     def __init__(self, rng, names: dict[str, torch.dtype]):
         super().__init__()
@@ -96,7 +96,8 @@ class Block(nn.Module):
 
 
 class Backbone(nn.Module):
-    """A model with input embeddings under a drawn name, beside another embedding that has the usual one. Or the other way round.
+    """A model with input embeddings under a drawn name, beside another embedding that has the usual one. Or the other way
+    round.
 
     Its blocks act as checkpointed ones do: they have a gradient only if their input requires one.
     """

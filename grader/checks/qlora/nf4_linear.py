@@ -29,7 +29,8 @@ from grader.checks.qlora.material import (
     ),
 )
 def weight_comes_back_in_float32(code, rng):
-    """dequantized_weight() is the weight through both quantisations, in float32; in_features and out_features are those of the layer."""
+    """dequantized_weight() is the weight through both quantisations, in float32; in_features and out_features are
+    those of the layer."""
     seen = {}
     for name, size in {"one layer": sizes(rng), "a square layer": sizes(rng, square=True)}.items():
         layer = nf4(code, rng, size)
@@ -163,7 +164,7 @@ def bytes_of(tensors: list[torch.Tensor]) -> int:
     2,
     (
         "Add up all that the layer holds after a call of forward. How many bits is that for each number of the weight?",
-        "Two codes a byte, an 8-bit constant for each 64 numbers, a float32 scale for each 256 of these. No float weight, not even a cached one.",
+        "Two codes a byte, 8 bits for each 64 numbers, a float32 for each 256 of these. No float weight, not even a cached one.",
         "register_buffer for the codes and the constants; expand the weight in each forward, and do not keep it",
     ),
 )

@@ -42,7 +42,8 @@ def nothing_trains_before_adapters_come(code, rng):
     ),
 )
 def half_precision_becomes_float32(code, rng):
-    """Parameters in float16 and bfloat16 are in float32 afterwards, with the same numbers; all others, codes too, are as they were."""
+    """Parameters in float16 and bfloat16 are in float32 afterwards, with the same numbers; all others, codes too, are
+    as they were."""
     model = backbone(rng)
     code.prepare_for_training(model)
     parameters = dict(model.named_parameters())
@@ -64,7 +65,8 @@ def half_precision_becomes_float32(code, rng):
     ),
 )
 def gradients_pass_checkpointed_blocks(code, rng):
-    """The output of the input embeddings, whatever their name, requires a gradient, so adapters in checkpointed blocks get theirs."""
+    """The output of the input embeddings, whatever their name, requires a gradient, so adapters in checkpointed
+    blocks get theirs."""
     seen = {}
     for name, usual in shuffled(
         rng, [("embeddings under a drawn name", False), ("embeddings under a usual name", True)]

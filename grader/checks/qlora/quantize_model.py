@@ -42,7 +42,8 @@ def bytes_in(model: nn.Module) -> int:
     ),
 )
 def replaces_layers_at_every_depth(code, rng):
-    """Every nn.Linear of the model, at whatever depth, becomes an NF4Linear in its place; their names come back in model order."""
+    """Every nn.Linear of the model, at whatever depth, becomes an NF4Linear in its place; their names come back in
+    model order."""
     return seen_in(code, rng, nested(rng, some(rng, 6, NAMES)))
 
 
@@ -78,8 +79,8 @@ def subclasses_are_linear_layers(code, rng):
     ),
 )
 def skips_by_the_last_name_part(code, rng):
-    """A layer whose last name part is in skip stays, at whatever depth. Names that merely contain it, and containers called so, do
-    not protect a layer. Without skip, lm_head stays."""
+    """A layer whose last name part is in skip stays, at whatever depth. Names that merely contain it, and containers
+    called so, do not protect a layer. Without skip, lm_head stays."""
     seen = {}
     for name, given in (("without skip", False), ("with names in skip", True)):
         one, other, *names = some(rng, 8, NAMES)
@@ -126,8 +127,8 @@ def leaves_the_base_of_lora_alone(code, rng):
     ),
 )
 def leaves_tied_weights_alone(code, rng):
-    """A layer whose weight another module holds as well stays, and stays tied: a head with the embedding, or two layers. Its name
-    plays no role."""
+    """A layer whose weight another module holds as well stays, and stays tied: a head with the embedding, or two
+    layers. Its name plays no role."""
     embedding, head, one, two, bias, *names = some(rng, 11, NAMES)
     first, second, third = layer(rng), layer(rng), layer(rng)
     second.weight = first.weight
@@ -205,8 +206,8 @@ def counts_bytes_before_and_after(code, rng):
     ),
 )
 def refuses_a_model_without_layers(code, rng):
-    """A model in which nothing can be quantised is a ValueError: at a second call, too, and for a layer that is the model itself.
-    A string as skip is a TypeError."""
+    """A model in which nothing can be quantised is a ValueError: at a second call, too, and for a layer that is the
+    model itself. A string as skip is a TypeError."""
     one, two, added, place = *some(rng, 3, NAMES), some(rng, 1, PLACES)[0]
 
     def model():

@@ -32,7 +32,8 @@ def each_number_gets_the_nearest_level(code, rng):
     ),
 )
 def blocks_run_in_row_major_order(code, rng):
-    """A matrix is cut into blocks across its rows, each with an absmax of its own. 64 numbers make a block, if nothing is said."""
+    """A matrix is cut into blocks across its rows, each with an absmax of its own. 64 numbers make a block, if
+    nothing is said."""
     size = 2 * whole(rng, 3, 6)
     wide = weight(rng, 4, 2 * size + 1, block_size=size)  # no row holds a whole number of blocks
     kept, large = wide.clone(), weight(rng, 2 * whole(rng, 4, 5), whole(rng, 18, 23))
@@ -54,12 +55,13 @@ def blocks_run_in_row_major_order(code, rng):
     2,
     (
         "A block of seven codes ends in the middle of a byte. What comes next?",
-        "Pack all codes in one row: the next block goes on in the same byte. Only the very last byte may need the code of 0, which is 7.",
+        "All codes stand in one row, so the next block goes on in the same byte. The last byte may need the code of 0, 7.",
         "codes = F.pad(codes, (0, len(codes) % 2), value=7); codes[0::2] << 4 | codes[1::2]",
     ),
 )
 def codes_run_on_across_odd_blocks(code, rng):
-    """With blocks of an odd size and a short last block the codes run on; one code of 0 is added at the end if the count is odd."""
+    """With blocks of an odd size and a short last block the codes run on; one code of 0 is added at the end if the
+    count is odd."""
     seen = {}
     for number, rest in (("an odd number of codes", 2), ("an even number of codes", 1)):
         size = 2 * whole(rng, 3, 6) + 1
@@ -155,8 +157,8 @@ def half_precision_is_scaled_in_float32(code, rng):
 
 
 def near_the_middles(rng, size: int, constant: float) -> torch.Tensor:
-    """A block in bfloat16. Over the constant its numbers lie beside middles: so near that a quotient in bfloat16 may pass them, and
-    so far that one in float32 never does."""
+    """A block in bfloat16. Over the constant its numbers lie beside middles: so near that a quotient in bfloat16 may
+    pass them, and so far that one in float32 never does."""
     beside = constant * MIDDLES[torch.randint(15, (40 * size,), generator=rng)]
     numbers = (beside * (1 + uniform(rng, len(beside), -0.003, 0.003))).bfloat16()
     gap = (numbers.double()[:, None] / constant - MIDDLES).abs().amin(dim=1)
@@ -173,8 +175,8 @@ def near_the_middles(rng, size: int, constant: float) -> torch.Tensor:
     ),
 )
 def refuses_what_has_no_levels(code, rng):
-    """A block size below 1, an empty tensor and a number that is not finite are a ValueError, integers a TypeError. Blocks of one
-    number, or larger than the tensor, are good."""
+    """A block size below 1, an empty tensor and a number that is not finite are a ValueError, integers a TypeError.
+    Blocks of one number, or larger than the tensor, are good."""
     count, size = whole(rng, 17, 30), whole(rng, 5, 9)
     numbers, below = weight(rng, count, block_size=size), -whole(rng, 1, 5)
     large = weight(rng, count, block_size=count, dtype=torch.float16) * 2.0 ** whole(rng, 12, 13)

@@ -2,6 +2,7 @@
 
 A length says nothing about tokens. Compare the lists themselves.
 """
+# Shows in: refuses_what_cannot_be_compared
 
 
 def preference_batch(pairs, *, pad_id):

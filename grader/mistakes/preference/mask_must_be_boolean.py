@@ -2,6 +2,7 @@
 
 Of whole numbers ~ turns the bits: ~1 is -2 and ~0 is -1, so both count as true. Make the mask boolean first.
 """
+# Shows in: takes_masks_of_any_dtype
 
 
 def grpo_loss(

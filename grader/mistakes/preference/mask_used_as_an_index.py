@@ -3,6 +3,7 @@
 losses[mask] with a mask of whole numbers takes the rows 0 and 1 again and again. Write mask = mask.bool()
 first.
 """
+# Shows in: takes_masks_of_any_dtype
 
 
 def grpo_loss(

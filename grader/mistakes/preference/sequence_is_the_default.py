@@ -2,6 +2,7 @@
 
 That is the first version of GRPO. By the contract the default is per="token".
 """
+# Shows in: per_constant_counts_padding
 
 
 def grpo_loss(

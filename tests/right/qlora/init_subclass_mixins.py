@@ -48,8 +48,8 @@ class WeightChecks(
     Checks,
     block_size=(lambda b: b >= 1, ValueError, "a whole number from 1"),
     weight=(lambda w: isinstance(w, torch.Tensor) and w.is_floating_point(), TypeError, "a tensor of a floating dtype"),
-    size=(lambda n: n > 0, ValueError, "a tensor with at least one number"),
-    numbers=(lambda t: bool(torch.isfinite(t).all()), ValueError, "a tensor of finite numbers only"),
+    size=(lambda n: n > 0, ValueError, "a weight or absmax with at least one number"),
+    numbers=(lambda t: bool(torch.isfinite(t).all()), ValueError, "a weight or absmax of finite numbers only"),
 ):
     pass
 
