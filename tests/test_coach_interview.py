@@ -328,6 +328,13 @@ def test_without_a_seed_the_next_round_asks_something_else():
     assert len(set(topics)) == len(topics)
 
 
+def test_a_copy_without_solutions_draws_stubs_that_need_nothing_else(monkeypatch):
+    monkeypatch.setattr(type(PROBLEMS["lora"]), "reference", property(lambda problem: problem.folder / "gone.py"))
+    for problem in set(table.table()["problems"].values()):
+        stub = draw.stub_instead(plan(coding=True, task={"problem": problem}))
+        assert stub["alone"] and not stub.get("given")
+
+
 # --- kills --------------------------------------------------------------------------------------
 
 REPLIES = {"line": "0", "text": "my text", "marks": "a", "code": "check", "over": "next"}
@@ -458,6 +465,13 @@ def test_a_pause_counts_no_time_and_help_tells_what_can_be_typed(kept, says, mon
     assert "“pause” stops the clock" in out and "“help” lists" in out
 
 
+def test_the_time_at_a_prompt_that_was_left_counts(kept, says, monkeypatch):
+    times = iter([0.0, 42.0])
+    monkeypatch.setattr("coach.interview.terminal.time.monotonic", lambda: next(times))
+    says(["quit"], "--seed", "5", "--no-coding")
+    assert session.rounds(kept)[1].used == {"warmup": 42}
+
+
 def test_a_copy_without_keys_says_so(kept, monkeypatch, capsys):
     monkeypatch.setattr(bank, "has_keys", lambda folder=None: False)
     assert coach.main(["interview"]) == 2
@@ -490,6 +504,19 @@ def test_a_file_is_graded_in_a_child(tmp_path):
     path.write_text(path.read_text().partition("class Adapter")[0] + solved(PROBLEMS["peft"], ("Adapter",)))
     verdict = coding.check(told)
     assert verdict["solved"] and verdict["passed"] == verdict["of"] > 0
+
+
+def test_a_bug_shows_its_symptom_and_keeps_the_fault_for_the_debrief(kept):
+    one = begun(kept, parts={"coding": 14, "close": 2}, task={"sort": "bug", "problem": "lora", "seed": 1})
+    told = one.prompt() and one.state().file
+    words = " ".join(block.text for block in one.prompt().say)
+    assert "What is seen: " in words and told["fault"] not in words and told["mistake"] not in words
+    assert (one.folder / "lora.py").read_text() and told["hints"]
+    one.answer(one.prompt(), "hint", 1)
+    assert "Look between the lines" in " ".join(block.text for block in one.prompt().say)
+    one.answer(one.prompt(), "check", 1)  # the grader says that it is mended
+    evidence = next(c for c in competences(one.state()) if c.key == "debugging").evidence[0]
+    assert evidence.answer == told["fault"] and evidence.score == 1 and "1 hints" not in evidence.answered
 
 
 def test_a_verdict_tells_the_first_failure_and_keeps_the_known_mistake_for_the_debrief():

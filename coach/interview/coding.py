@@ -61,15 +61,22 @@ def _bug(task: dict) -> tuple[str, dict]:
 
     drawn = exercise(task["problem"], task["seed"])
     first, last = min(drawn.faulty_lines), max(drawn.faulty_lines)
-    fault = f"Line {' or '.join(map(str, drawn.faulty_lines))}. The known mistake is called {drawn.mistake}."
+    fault = f"Line {' or '.join(map(str, drawn.faulty_lines))}. {_lesson(PROBLEMS[task['problem']], drawn.mistake)}"
     told = {
         "task": f"Something in this file is wrong. What is seen: {drawn.symptom} Find it and mend it.",
         "title": f"A bug in the code of “{PROBLEMS[task['problem']].title}”: {drawn.symptom}",
         "mistake": drawn.mistake,
+        "fault": fault,
         "hints": [f"Look between the lines {max(1, first - 12)} and {last + 12}."],
         "aside": [{"kind": "text", "title": "The fault", "text": fault}],
     }
     return drawn.source, told
+
+
+def _lesson(problem: Problem, mistake: str) -> str:
+    """What a known mistake is and why it is wrong, from its file."""
+    text = (problem.mistakes / f"{mistake}.py").read_text(encoding="utf-8")
+    return " ".join((ast.get_docstring(ast.parse(text)) or "").split())
 
 
 def _stub(task: dict) -> tuple[str, dict]:

@@ -63,7 +63,7 @@ class Competence:
 
     def share(self, by: str) -> float | None:
         """The mean of what one marker has said. None if they said nothing."""
-        scores = [one.score for one in self.evidence if one.score is not None]
+        scores = [one.score for one in self.evidence if one.by == by and one.score is not None]
         return sum(scores) / len(scores) if scores else None
 
     @property
@@ -103,12 +103,16 @@ class Debrief:
 
     @property
     def study(self) -> list[tuple[str, str, list[Evidence]]]:
-        """What to read for all that was not wholly right: text, link, and what it is for. What serves most stands first."""
+        """What to read for all that was not wholly right: text, link, and what it is for.
+
+        The notebooks stand first, and what serves most before the rest.
+        """
         found: dict[tuple[str, str], list[Evidence]] = {}
         for one in (evidence for competence in self.competences for evidence in competence.evidence):
             for place in one.study if one.score != 1 else ():
                 found.setdefault(place, []).append(one)
-        return [(*place, seen) for place, seen in sorted(found.items(), key=lambda entry: -len(entry[1]))]
+        order = sorted(found, key=lambda place: ("://" in place[1], -len(found[place])))
+        return [(*place, found[place]) for place in order]
 
 
 def in_words(share: float) -> str:
@@ -188,7 +192,7 @@ def _questions(state: State):
         item, study = bank.item(name), _reading(bank.item(name))
         yield _of_question(state, item, study)
         for path, node in engine.walk(state, name):
-            cited = (*study, *_cited(node.sources))
+            cited = dict.fromkeys((*study, *_cited(node.sources)))
             evidence = _by_points(state, f"f:{name}:{path}", node.ask, node.points, node.answer, cited)
             if evidence:
                 yield evidence
@@ -295,10 +299,11 @@ def _coding(state: State, sort: str):
     hints = sum(one.get("did") == "hint" for one in state.tries)
     problem = PROBLEMS[state.file["problem"]]
     minutes = sum(one["seconds"] for one in state.tries) / 60
-    said = f"{len(checks)} checks of the file, {hints} hints; {state.file['path']}"
+    said = f"{_times_of(len(checks), 'check')} of the file, {_times_of(hints, 'hint')}; {state.file['path']}"
     study = ((f"notebooks/{problem.notebook}", f"{problem.notebook}.ipynb"),)
     common = {"minutes": minutes, "study": study, "anchor": "coding"}
     mistakes = list(dict.fromkeys(one["mistake"] for one in checks if one.get("mistake")))
+    common["answer"] = state.file.get("fault", "")
     common["note"] = f"Seen on the way: {' '.join(mistakes)}" if mistakes else ""
     if not checks:
         yield Evidence(state.file["title"], said, "The file was never checked, so nothing is known of it", **common)
@@ -309,18 +314,25 @@ def _coding(state: State, sort: str):
     yield Evidence(state.file["title"], said, measured, "course", score, **common)
 
 
+def _times_of(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 def _communication(state: State):
     points = table.table()["communication"]["partner" if state.led else "points"]
     told = state.answers.get("c:communication/marks", {})
     if "marked" in told:
-        yield _by_points(state, "c:communication", "The whole round", points, "", ())
+        seen = _by_points(state, "c:communication", "How the whole round was spoken", points, "", ())
+        yield replace(seen, answered="nothing of it was recorded")
 
 
 # --- what to study ------------------------------------------------------------------------------
 
 
 def _reading(item) -> tuple[tuple[str, str], ...]:
-    return tuple((title, address) for title, address in asking.proof(item)[:2])
+    """Where the answer is proved; where no notebook shows it, the notebook of its topic as well."""
+    places = tuple(asking.proof(item)[:2])
+    return places if link(item.cell) else (*_topics_reading([item.topic]), *places)
 
 
 def _cited(keys) -> tuple[tuple[str, str], ...]:

@@ -5,6 +5,7 @@ from random import Random
 
 from coach.interview import table
 from coach.interview.whiteboards import whiteboards
+from grader.problems import PROBLEMS
 from lab import review
 from quiz import bank, followups
 
@@ -66,15 +67,21 @@ def _coding(random: Random, minutes: int, level: str, topic: str | None, solved:
     if random.random() < 0.5:
         problems = [problem] if problem else sorted(set(table.table()["problems"].values()))
         return {"sort": "bug", "problem": random.choice(problems), "seed": random.randrange(10**6)}
-    stubs = [one for one in table.table()["coding"] if problem in (None, one["problem"])]
+    stubs = _stubs(problem)
     before = [{key: value for key, value in one.items() if key != "sort"} for one in solved]
     return {"sort": "stub"} | _new_first(random, _fitting(stubs, minutes), before)[0]
 
 
 def stub_instead(plan: dict) -> dict:
     """The stub that a plan has in the place of a bug, where no bug can be drawn."""
-    stubs = [one for one in table.table()["coding"] if one["problem"] == plan["coding"]["problem"]]
+    stubs = _stubs(plan["coding"]["problem"])
     return {"sort": "stub"} | Random(plan["seed"]).choice(_fitting(stubs, plan["parts"]["coding"]))
+
+
+def _stubs(problem: str | None) -> list[dict]:
+    """The stubs of a problem, or of all. Without solutions there is nothing to give, so only those that stand alone."""
+    found = [one for one in table.table()["coding"] if problem in (None, one["problem"])]
+    return [one for one in found if one.get("alone") or PROBLEMS[one["problem"]].reference.exists()]
 
 
 def _fitting(stubs: list[dict], minutes: int) -> list[dict]:

@@ -75,10 +75,10 @@ class Session:
         self.keep_attempts()
 
     def keep_attempts(self) -> None:
-        """What was answered to questions of the bank counts in the quiz. Nothing is kept twice, nor what a partner marked."""
+        """What was answered to questions of the bank counts in the quiz, nothing twice. A led round has no session there."""
         state = self.state()
         session = state.plan.get("session")
-        if state.led or session is None:
+        if session is None:
             return
         there = {attempt.item for attempt in self.kept.attempts(session)}
         for prompt, told in state.answers.items():

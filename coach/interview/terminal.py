@@ -1,5 +1,6 @@
 """A round in the terminal: plain lines, a clock before each prompt, an editor of one's own for longer texts."""
 
+import math
 import time
 from contextlib import nullcontext
 
@@ -149,7 +150,5 @@ def left(seconds: float) -> str:
 
 
 def minutes(seconds: float) -> str:
-    """Whole minutes, or seconds below one minute."""
-    if seconds < 60:
-        return f"{int(seconds)} s"
-    return f"{int(seconds // 60)} min"
+    """Minutes, begun ones counted as whole, or seconds below one minute."""
+    return f"{math.ceil(seconds / 60)} min" if seconds >= 60 else f"{math.ceil(seconds)} s"

@@ -34,8 +34,8 @@ async function call(name, body) {
 // --- the clock ----------------------------------------------------------------------------------
 
 function inWords(seconds) {
-  const minutes = Math.floor(Math.abs(seconds) / 60);
-  const words = minutes ? `${minutes} min` : `${Math.abs(seconds)} s`;
+  const size = Math.abs(seconds);
+  const words = size >= 60 ? `${Math.ceil(size / 60)} min` : `${size} s`;
   return `${words} ${seconds > 0 ? "left" : "over"}`;
 }
 

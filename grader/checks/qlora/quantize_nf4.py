@@ -18,7 +18,8 @@ from grader.checks.qlora.material import MIDDLES, constants, fields, uniform, we
 def each_number_gets_the_nearest_level(code, rng):
     """In one block each number over the absmax becomes the code of the nearest level, two codes a byte."""
     count = 2 * whole(rng, 9, 15)
-    found = code.quantize_nf4(weight(rng, count, block_size=count), block_size=count)
+    numbers = 4 * weight(rng, count, block_size=count)  # so that the absmax is nowhere near 1
+    found = code.quantize_nf4(numbers, block_size=count)
     return {"codes": found.codes, "absmax": found.absmax}
 
 
