@@ -14,10 +14,6 @@ COMMANDS = {
     "interview": ("coach.interview", "a mock interview, timed, with a debrief"),
     "debug": ("coach.debug", "find and mend a known mistake in a whole file"),
     "compare": ("coach.compare", "your code beside the reference"),
-    "cheatsheet": ("coach.cheatsheet", "formulas, numbers, recipes and traps on two pages"),
-    "progress": ("coach.progress", "what you know now, and on the day of the interview"),
-    "export": ("coach.export", "all that is kept of you as one file"),
-    "import": ("coach.export", "bring such a file back"),
 }
 
 

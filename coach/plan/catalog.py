@@ -83,8 +83,8 @@ def interview(minutes: int, id_: str) -> Step:
 
 
 def cheatsheet() -> Step:
-    do, minutes = "python -m coach cheatsheet all", table()["minutes"]["cheatsheet"]
-    return Step("cheatsheet", "", "cheatsheet", "Read the cheat sheet of all topics", do, minutes)
+    do, minutes = "notebooks 01 to 05 and 10: the part “The one-minute answer” of each", table()["minutes"]["cheatsheet"]
+    return Step("cheatsheet", "", "cheatsheet", "Read the short answers of all topics once more", do, minutes)
 
 
 def review(day: str) -> Step:
