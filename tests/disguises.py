@@ -219,8 +219,9 @@ class _Bare(ast.NodeTransformer):
         return ast.Constant("my own words")
 
     def visit_AnnAssign(self, node):
-        node.value = self.visit(node.value) if node.value else None
-        return ast.Assign([node.target], node.value) if node.value else ast.Pass()
+        if node.value is None:  # a field: without an annotation, a dataclass would lose it
+            return ast.AnnAssign(node.target, ast.Name("object", ast.Load()), None, node.simple)
+        return ast.Assign([node.target], self.visit(node.value))
 
     def visit_arg(self, node):
         return ast.arg(node.arg)

@@ -392,7 +392,7 @@ def imports(folder: Path) -> str:
     for path in (folder / "notebooks").glob("*.ipynb"):
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
             if cell["cell_type"] == "code":
-                found |= set(re.findall(r"^from (?:lab|quiz|solutions|grader)\b.*", "".join(cell["source"]), re.MULTILINE))
+                found |= set(re.findall(r"^from (?:lab|quiz|solutions|grader)\b[^(\n]*(?:\([^)]*\))?", "".join(cell["source"]), re.MULTILINE))
     assert found
     return "\n".join(sorted(found))
 

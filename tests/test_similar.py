@@ -148,7 +148,7 @@ def test_a_copy_of_the_reference_is_told_in_any_disguise(problem):
     )
     assert found == dict.fromkeys("abcdefg", wanted)
     words = told(problem, a=everything(copy))["a"]
-    assert int(words.removeprefix("holds ").removesuffix(" % of the reference")) > 60
+    assert words == wanted or int(words.removeprefix("holds ").removesuffix(" % of the reference")) > 60
 
 
 @pytest.mark.parametrize("problem", ALL)
@@ -187,7 +187,7 @@ def test_a_variant_or_a_known_mistake_in_the_reference_is_told_by_its_name():
 
 @pytest.mark.parametrize("problem", ALL)
 def test_the_handed_out_stubs_are_told_and_are_no_pair(problem):
-    blank, begun = given(problem), [*given(problem), only(reference(problem), PROBLEMS[problem].cells[-1][0])]
+    blank, begun = given(problem), [*given(problem), only(reference(problem), PROBLEMS[problem].stubs[-1].partition(".")[0])]
     codes = {"a": blank, "b": [*blank, "print('solved')"], "c": begun, "d": []}
     likenesses = said(codes, blank, known(problem))
     assert ("equals the handed-out stubs", ["a", "b"]) in likenesses and compare(codes, blank, known(problem))[1] == []
@@ -205,7 +205,7 @@ def test_an_installation_without_tests_knows_the_reference_and_the_mistakes(tmp_
     names = list(texts.known(PROBLEMS["lora"]))
     assert names[0] == "the reference" and len(names) == 1 + len(known_mistakes(PROBLEMS["lora"]))
     assert all("known mistake" in name for name in names[1:])
-    assert texts.known(Problem("none", "A copy without solutions", "09_none", ())) == {}
+    assert texts.known(Problem("none", "A copy without solutions", "09_none", (), ROOT / "none")) == {}
 
 
 # --- honest students ----------------------------------------------------------------------------

@@ -1,5 +1,5 @@
-# RIGHT qlora: fastai style, store_attr and @patch, methods are hung onto bare classes afterwards; the embedding's forward is replaced by a bound method
-import inspect, math, types
+# RIGHT qlora: fastai style, @patch, methods are hung onto bare classes afterwards; the embedding's forward is replaced by a bound method
+import math, types
 from dataclasses import dataclass
 import torch
 from torch import nn, tensor
@@ -23,10 +23,6 @@ class DoubleQuantized:
     mean: torch.Tensor
     block_size: int
 
-
-def store_attr(names):
-    fr = inspect.currentframe().f_back.f_locals
-    for n in names.split(','): setattr(fr['self'], n.strip(), fr[n.strip()])
 
 def patch(f):
     cls = next(iter(f.__annotations__.values()))
@@ -92,7 +88,7 @@ class NF4Linear(nn.Module):
         _test(isinstance(linear, nn.Linear), f"linear: want nn.Linear, got {type(linear)}", TypeError)
         super().__init__()
         in_features,out_features = linear.in_features,linear.out_features
-        store_attr('in_features,out_features')
+        self.in_features,self.out_features = in_features,out_features
         q = quantize_nf4(linear.weight)
         dq = double_quantize(q.absmax)
         self.codes,self.ac,self.asc,self.am = map(nn.Buffer, (q.codes, dq.codes, dq.scales, dq.mean))
@@ -152,7 +148,7 @@ class QLoRALinear(nn.Module):
         _test(rank>=1, f"rank: want >=1, got {rank}")
         _test(0<=dropout<1, f"dropout: want 0<=dropout<1, got {dropout}")
         super().__init__()
-        store_attr('base,rank,alpha')
+        self.base,self.rank,self.alpha = base,rank,alpha
         base.requires_grad_(False)
         self.scaling = alpha/rank
         self.do = nn.Dropout(dropout)

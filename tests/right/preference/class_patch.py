@@ -1,6 +1,5 @@
-# RIGHT preference: unittest.mock.patch.object on the classes' forward; per-row cross_entropy sums
+# RIGHT preference: the classes' forward is replaced for a while; per-row cross_entropy sums
 from collections import Counter
-from unittest import mock
 
 import torch
 import torch.nn.functional as F
@@ -75,17 +74,17 @@ def reference_logprobs(model, batch):
     layers = _find(model)
     training = {module: module.training for module in model.modules()}
     merged = [layer for layer in layers if layer.merged]
-    patches = [mock.patch.object(cls, "forward", lambda self, x: self.base(x)) for cls in {type(layer) for layer in layers}]
+    forwards = {cls: cls.forward for cls in {type(layer) for layer in layers}}
     for layer in merged:
         layer.unmerge()
-    for patch in patches:
-        patch.start()
+    for cls in forwards:
+        cls.forward = lambda self, x: self.base(x)
     try:
         with torch.no_grad():
             return sequence_logprobs(model.eval()(batch["input_ids"], batch["attention_mask"]), batch["labels"])
     finally:
-        for patch in patches[::-1]:
-            patch.stop()
+        for cls, forward in forwards.items():
+            cls.forward = forward
         for layer in merged:
             layer.merge()
         for module, flag in training.items():
