@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: help check watch plan interview cheatsheet quiz test lab real slides reset update bench release collect grade live setup-classroom lock
+.PHONY: help check watch plan interview cheatsheet progress quiz test lab real slides reset update bench release collect grade live setup-classroom lock
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -16,6 +16,7 @@ help:  ## show this list
 	@echo "make plan                what to do until your interview, step by step"
 	@echo "make interview           a mock interview, timed, with a debrief"
 	@echo "make cheatsheet          formulas, numbers, recipes and traps on two pages a topic; ARGS=\"all --pdf\" chooses"
+	@echo "make progress            what you know, now and on the interview's day, on one page"
 	@echo "make real                fetch a real language model (SmolLM2, 93 MB), once; then it loads without a network"
 	@echo "make slides              the topics as slides, in the folder slides"
 	@echo "make reset               list the backups; PROBLEM=lora STUB=inject_lora blanks one stub (your text is kept)"
@@ -50,6 +51,9 @@ plan: $(READY)
 
 interview: $(READY)
 	@$(RUN) -m coach interview $(ARGS)
+
+progress: $(READY)
+	@$(RUN) -m coach progress $(ARGS)
 
 cheatsheet: $(READY)
 	@$(RUN) -m coach cheatsheet $(ARGS)

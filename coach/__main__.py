@@ -14,6 +14,10 @@ COMMANDS = {
     "interview": ("coach.interview", "a mock interview, timed, with a debrief"),
     "debug": ("coach.debug", "find and mend a known mistake in a whole file"),
     "compare": ("coach.compare", "your code beside the reference"),
+    "cheatsheet": ("coach.cheatsheet", "formulas, numbers, recipes and traps, to print"),
+    "progress": ("coach.progress", "what you know, now and on the day, on one page"),
+    "export": ("coach.transfer", "all your data as one file"),
+    "import": ("coach.transfer", "take such a file in, beside what is here"),
 }
 
 

@@ -8,13 +8,16 @@ that it was just about to store.
 import json
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from quiz.register import has_keys
 
+T = TypeVar("T")
 FILE = "quiz.sqlite3"
 WAIT_S = 30  # for another process's write
 NIGHT = timedelta(hours=4)  # how long after midnight an evening lasts
@@ -185,6 +188,15 @@ class Store:
         wanted = f" WHERE kind IN ({', '.join('?' * len(kinds))})" if kinds else ""
         rows = self._read(f"SELECT id, kind, content, at FROM events{wanted} ORDER BY id", kinds)
         return [Event(n, kind, json.loads(content), datetime.fromisoformat(at)) for n, kind, content, at in rows]
+
+    def at_once(self, change: Callable[[sqlite3.Connection], T]) -> T:
+        """Runs what reads or changes several rows, as a whole or not at all, while no other process writes."""
+        try:
+            with closing(self._connect()) as connection, connection:
+                connection.execute("BEGIN IMMEDIATE")
+                return change(connection)
+        except sqlite3.OperationalError as error:
+            raise OSError(f"{self.path} could not be changed ({error}). Mend that, or set QUIZ_HOME.") from None
 
     def _write(self, statement: str, values: tuple) -> int:
         try:

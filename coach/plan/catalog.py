@@ -83,8 +83,11 @@ def interview(minutes: int, id_: str) -> Step:
 
 
 def cheatsheet() -> Step:
-    do, minutes = "notebooks 01 to 05 and 10: the part “The one-minute answer” of each", table()["minutes"]["cheatsheet"]
-    return Step("cheatsheet", "", "cheatsheet", "Read the short answers of all topics once more", do, minutes)
+    title, do = "Read the cheat sheet of all topics once more", "python -m coach cheatsheet all"
+    if not bank.has_keys():
+        title = "Read the short answers of all topics once more"
+        do = "notebooks 01 to 05 and 10: the part “The one-minute answer” of each"
+    return Step("cheatsheet", "", "cheatsheet", title, do, table()["minutes"]["cheatsheet"])
 
 
 def review(day: str) -> Step:
