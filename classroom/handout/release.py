@@ -207,7 +207,7 @@ def _grader(out: Path, copy: Copy) -> None:
         _take(out, "grader", lambda path: copy.solutions or path.parts[0] not in ("mistakes", "recorded"))
         _take(out, "tests/problems")
     else:
-        _take(out, "grader", lambda path: len(path.parts) == 1 and path.suffix == ".py" and path.stem in GRADERLESS)
+        _take(out, "grader", lambda path: path.suffix == ".py" and len(path.parts) == 1 and path.stem in GRADERLESS)
         shutil.copyfile(TEMPLATES / "judge.py", out / "grader" / "judge.py")
         shutil.copyfile(TEMPLATES / "main.py", out / "grader" / "__main__.py")
     _take(out, "grader/checks", lambda path: path.name == "problem.toml")
