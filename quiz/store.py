@@ -8,14 +8,17 @@ that it was just about to store.
 import json
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from quiz.register import has_keys
+
+if TYPE_CHECKING:
+    from fsrs import Card, Scheduler
 
 T = TypeVar("T")
 FILE = "quiz.sqlite3"
@@ -226,6 +229,12 @@ def schedule(attempts: list[Attempt]) -> dict[str, datetime]:
     For the same reason a drill counts only where it is the first answer of the day. Learning steps of FSRS would do this too,
     but they would move the dates of everyone, also of those who never drill.
     """
+    _, cards = memory(attempts)
+    return {item: card.due for item, card in cards.items()}
+
+
+def memory(attempts: Iterable[Attempt]) -> tuple["Scheduler", dict[str, "Card"]]:
+    """What FSRS supposes of the memory of each answered item, rated as `schedule` tells; and the scheduler that supposes it."""
     from fsrs import Card, Rating, Scheduler  # here, so that the start of the quiz does not pay for it
 
     scheduler = Scheduler(learning_steps=(), relearning_steps=(), enable_fuzzing=False)
@@ -239,7 +248,7 @@ def schedule(attempts: list[Attempt]) -> dict[str, datetime]:
         card = cards.get(attempt.item) or Card(card_id=1, due=attempt.at)
         rating = Rating.Good if attempt.score == 1 else Rating.Hard if attempt.score >= 0.5 else Rating.Again
         cards[attempt.item], _ = scheduler.review_card(card, rating, attempt.at)
-    return {item: card.due for item, card in cards.items()}
+    return scheduler, cards
 
 
 def study_day(moment: datetime) -> date:
