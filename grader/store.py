@@ -24,7 +24,7 @@ from desk import pair, place
 from desk.backups import KEPT
 from desk.files import write
 from grader.problems import PROBLEMS, ROOT, Problem
-from grader.program import Program, modules_beside, select
+from grader.program import modules_beside, select
 from grader.remarks import remarks
 from grader.submission import Submission
 from grader.verdict import PUBLIC_SEED, Check, Mistake, Report, Result
@@ -50,20 +50,42 @@ def grader_key() -> str:
     return digest.hexdigest()[:16]
 
 
-def code_key(submission: Submission, problem: Problem) -> str:
+def code_key(submission: Submission, problem: Problem, folder: Path = FOLDER) -> str:
     """A hash of what counts in a submission, and of where it stands, since messages name cells and lines."""
+    counts, places = _selected(submission, problem, folder)
+    beside = [
+        [path.name, _hash(path.read_text(encoding="utf-8", errors="replace"))]
+        for path in modules_beside([submission.cells[place] for place in places], submission.folder)
+    ]
+    own = _own_code_used(problem)
+    return _hash([counts, own, beside, remarks(submission.cells, problem.parts), submission.notices, submission.live])
+
+
+def _selected(submission: Submission, problem: Problem, folder: Path) -> tuple[str, list[int]]:
+    """A hash of the code that counts, and the places of its cells.
+
+    The answer for the latest text is kept: to find out what counts takes longer than all else if nothing has changed.
+    """
+    path = folder / f"code-{problem.id}.json"
+    text = _hash([grader_key(), sorted(problem.parts), [asdict(cell) for cell in submission.cells]])
+    with suppress(OSError, ValueError, TypeError):
+        known, counts, places = json.loads(path.read_text(encoding="utf-8"))
+        if known == text:
+            return counts, places
     program = select(submission.cells, problem.parts)
-    counts = [
+    code = [
         [cell.label, statement.lineno, cell.source.splitlines()[_first_line(statement) - 1 : statement.end_lineno]]
         for cell, statements in program.parts
         for statement in statements
     ]
     broken = [asdict(cell) | {"defines": sorted(cell.defines)} for cell in program.broken]
     # Messages on a name that is missing speak of other names that are there.
-    beside = [[path.name, _hash(path.read_text(encoding="utf-8", errors="replace"))] for path in _beside(submission, program)]
     names = [] if problem.parts <= program.defined else sorted(program.defined)
-    counts += _own_code_used(problem)
-    return _hash([counts, broken, names, beside, remarks(submission.cells, problem.parts), submission.notices, submission.live])
+    counts = _hash([code, broken, names])
+    used = {id(cell) for cell, _ in program.parts}
+    places = [place for place, cell in enumerate(submission.cells) if id(cell) in used]
+    _keep(path, json.dumps([text, counts, places]).encode(), "")
+    return counts, places
 
 
 def _own_code_used(problem: Problem) -> list[str]:
@@ -71,10 +93,6 @@ def _own_code_used(problem: Problem) -> list[str]:
     used = [PROBLEMS[one] for one in problem.uses if problem.recorded.exists()]
     halves = [one.notebook_path(suffix, place.notebooks()) for one in used for suffix in pair.SUFFIXES]
     return [_hash(half.read_text(encoding="utf-8", errors="replace")) for half in halves if half.exists()]
-
-
-def _beside(submission: Submission, program: Program) -> list[Path]:
-    return modules_beside([cell for cell, _ in program.parts], submission.folder)
 
 
 def _first_line(statement) -> int:
@@ -116,7 +134,7 @@ def remember(submission: Submission, report: Report, folder: Path = FOLDER) -> N
 
 
 def _verdict_file(submission: Submission, problem: Problem, folder: Path) -> Path:
-    return folder / f"verdict-{problem.id}-{grader_key()}-{code_key(submission, problem)}.json"
+    return folder / f"verdict-{problem.id}-{grader_key()}-{code_key(submission, problem, folder)}.json"
 
 
 def _report(told: dict, problem: Problem) -> Report:

@@ -88,6 +88,13 @@ def test_the_key_of_the_grader_covers_checks_references_and_mistakes():
     assert {"grader/judge.py", "grader/checks/lora/merge.py", "grader/mistakes/lora/scaling_inverted.py", "solutions/lora.py"} <= covered
 
 
+def test_a_text_that_has_not_changed_is_not_looked_through_again(lora, kept, monkeypatch):
+    monkeypatch.setattr(store, "select", None)
+    assert store.remembered(submission(*SOURCES), lora, kept)
+    with pytest.raises(TypeError):
+        store.code_key(submission(*SOURCES, "x = 1"), lora, kept)
+
+
 def test_what_may_be_the_fault_of_the_machine_is_not_kept(lora, tmp_path):
     store.remember(submission(*SOURCES), report(lora, "timeout"), tmp_path)
     assert store.remembered(submission(*SOURCES), lora, tmp_path) is None
@@ -95,7 +102,7 @@ def test_what_may_be_the_fault_of_the_machine_is_not_kept(lora, tmp_path):
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"results": [{}]}', "\0"])
 def test_a_damaged_store_is_as_good_as_none(lora, kept, text):
-    for path in kept.glob("verdict-*"):
+    for path in [*kept.glob("verdict-*"), *kept.glob("code-*")]:
         path.write_text(text)
     (kept / "hints.json").write_text(text)
     assert store.remembered(submission(*SOURCES), lora, kept) is None
