@@ -159,7 +159,7 @@ class Store:
     def attempts(self, session: int | None = None) -> list[Attempt]:
         """All attempts, or those of a session, the oldest first."""
         query = f"SELECT item, topic, score, answer, at, session FROM {self.table}"
-        rows = self._read(query + (" WHERE session = ?" if session else "") + " ORDER BY id", (session,) if session else ())
+        rows = self._read(query + (" WHERE session = ?" if session else "") + " ORDER BY at, id", (session,) if session else ())
         drills = {number for number, plan in self._read("SELECT id, plan FROM sessions") if json.loads(plan).get("drill")}
         return [Attempt(i, t, s, json.loads(a), datetime.fromisoformat(at), n, n in drills) for i, t, s, a, at, n in rows]
 
@@ -175,7 +175,7 @@ class Store:
 
     def unfinished(self) -> tuple[int, dict] | None:
         """The latest session that was not ended: its number and its plan. Another kind of copy has its own."""
-        rows = self._read("SELECT id, plan FROM sessions WHERE ended = 0 ORDER BY id DESC")
+        rows = self._read("SELECT id, plan FROM sessions WHERE ended = 0 ORDER BY at DESC, id DESC")
         plans = ((number, json.loads(plan)) for number, plan in rows)
         return next(((number, plan) for number, plan in plans if plan.get("table", "attempts") == self.table), None)
 
@@ -189,7 +189,7 @@ class Store:
     def events(self, *kinds: str) -> list[Event]:
         """The events of these kinds, or all, the oldest first."""
         wanted = f" WHERE kind IN ({', '.join('?' * len(kinds))})" if kinds else ""
-        rows = self._read(f"SELECT id, kind, content, at FROM events{wanted} ORDER BY id", kinds)
+        rows = self._read(f"SELECT id, kind, content, at FROM events{wanted} ORDER BY at, id", kinds)
         return [Event(n, kind, json.loads(content), datetime.fromisoformat(at)) for n, kind, content, at in rows]
 
     def at_once(self, change: Callable[[sqlite3.Connection], T]) -> T:

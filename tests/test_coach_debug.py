@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import re
 import subprocess
@@ -215,6 +216,11 @@ def test_what_was_left_goes_on_at_any_prompt(typed, desk):
     _, text = typed("quit")
     assert "written anew" in text and path.exists()
     memory = store.Store()
+    path.unlink()
+    begun = memory.events("debug-begin")[0].content | {"path": r"C:\Users\me\course\debug\lora_7.py"}  # as an import brings it
+    memory._write("UPDATE events SET content = ? WHERE kind = ?", (json.dumps(begun), "debug-begin"))
+    _, text = typed("quit")
+    assert "written anew" in text and (desk / "debug" / "lora_7.py").exists()
     assert len(memory.events("debug-begin")) == 1 and len(kept.steps(memory, kept.running(memory, "lora"))) == 1
     _, text = typed("give up", options=("lora", "--new"))
     assert "You go on" not in text and len(kept.ended(store.Store())) == 1  # the one that was left does not count

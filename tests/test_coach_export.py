@@ -110,16 +110,19 @@ def test_what_is_here_stays_and_what_is_named_by_a_number_stays_together(places,
         kept.add(OTHER, 0.5, [2], DAY + timedelta(days=1), mine)
         kept.add(ITEM, 0.5, [2], DAY + timedelta(days=1), mine)
         kept.log("drill", {"session": mine}, DAY)
+        kept.log("plan-wish", {"round": "expert"}, DAY + timedelta(days=1))
         new.grade(DAY + timedelta(days=2))
         assert coach.main(["import", str(path), "--yes"]) == 0
         attempts = kept.attempts()
         assert [(a.item, a.score) for a in attempts[-2:]] == [(OTHER.id, 0.5), (ITEM.id, 0.5)], "the last answer is the latest"
         assert len(attempts) == 5 and len({a.session for a in attempts}) == 2
         assert [a.item for a in kept.attempts(mine)] == [OTHER.id, ITEM.id]
+        wishes = [event.content["round"] for event in kept.events("plan-wish")]
+        assert wishes == ["on-site", "expert"], "the last wish is the latest"
         events = {event.kind: event for event in kept.events()}
         assert events["round-part"].content["round"] == events["round"].number
         assert events["round"].content["session"] == attempts[0].session != mine
-        assert events["drill"].content["session"] == mine and events["plan-wish"].content["round"] == "on-site"
+        assert events["drill"].content["session"] == mine
         assert [graded.at for graded in history.gradings()] == [DAY, DAY + timedelta(days=2)]
         copies = [path.name for path in new.path.rglob("*before-import*")]
         assert any(name.startswith("quiz.sqlite3") for name in copies) and any(name.startswith("history") for name in copies)
@@ -187,7 +190,8 @@ def test_a_fault_in_the_middle_changes_no_answer(places, tmp_path, monkeypatch):
     path = export(old, tmp_path)
     with new as kept:
         monkeypatch.setattr(command, "_added", lambda *_: {"attempts": 1})
-        monkeypatch.setattr(merge, "_in_time", lambda *_: 1 / 0)
+        count, text = iter(range(9)), merge._text
+        monkeypatch.setattr(merge, "_text", lambda value: 1 / 0 if next(count) == 5 else text(value))  # amid the answers
         with pytest.raises(ZeroDivisionError):
             coach.main(["import", str(path), "--yes"])
         assert not kept.attempts() and not kept.events()
@@ -205,7 +209,8 @@ def test_a_kill_in_the_middle_loses_nothing(places, tmp_path):
     code = (
         "import os, signal; from coach.transfer import command, merge; from coach.__main__ import main\n"
         "command._added = lambda *_: {'attempts': 1}; command._take_gradings = command._take_hints = lambda *_: []\n"
-        "merge._in_time = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "count, text = iter(range(9)), merge._text\n"
+        "merge._text = lambda value: os.kill(os.getpid(), signal.SIGKILL) if next(count) == 5 else text(value)\n"
         f"main(['import', {str(path)!r}, '--yes'])"
     )
     environment = os.environ | {"QUIZ_HOME": str(new.path / "quiz")}

@@ -443,6 +443,13 @@ def test_a_round_in_the_terminal_that_is_left_and_gone_on_with(kept, says, tmp_p
     assert "No round was left" in says([], "--resume")[1]
 
 
+@pytest.mark.parametrize("options, named", [(["--minutes", "30"], "--minutes"), (["--no-coding", "--topic", "lora"], "--topic, --no-coding")])
+def test_a_round_that_goes_on_takes_no_new_wishes(kept, says, capsys, options, named):
+    with pytest.raises(SystemExit):
+        says([], "--resume", *options)
+    assert f"leave out {named}, or" in " ".join(capsys.readouterr().err.split())
+
+
 def test_lines_that_were_typed_survive_a_kill(kept, says):
     code, _ = says(["quit"], "--seed", "5", "--minutes", "30", "--no-coding")
     one = session.unfinished(kept)

@@ -3,7 +3,8 @@
 import argparse
 import sys
 from collections import Counter
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PureWindowsPath
 from random import SystemRandom
 
 from coach.debug import kept, session
@@ -29,6 +30,7 @@ def main(arguments: list[str]) -> int:
     running = kept.running(memory, options.problem)
     if running and not options.new and options.seed is None:
         terminal.say("You go on with the file that you left. Another one: --new.")
+        running = _found(running)
     else:
         if running:
             kept.end(memory, running, solved=False, seconds=0.0, left=True)
@@ -61,6 +63,13 @@ def _begin(memory: store.Store, options) -> kept.Running:
     running = kept.begin(memory, one, path)
     write(path, one.source.encode())
     return running
+
+
+def _found(running: kept.Running) -> kept.Running:
+    """The exercise with its file where it lies here: it may have been begun on another computer, of any system."""
+    if running.path.exists():
+        return running
+    return replace(running, path=place.own() / "debug" / PureWindowsPath(running.path).name)
 
 
 def _free(folder: Path, name: str) -> Path:

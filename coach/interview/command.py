@@ -8,9 +8,11 @@ from coach.interview import table
 from quiz import bank, keyless, store
 from quiz.terminal import Terminal
 
+BEGINS = ("minutes", "round", "topic", "seed", "coding", "interviewer", "candidate")  # what a round is begun with
+
 
 def main(arguments: list[str]) -> int:
-    options = _parser().parse_args(arguments[1:])
+    options = _read(arguments[1:])
     if not (bank.has_questions() and bank.has_keys()):
         why = "A mock interview needs the keys to the questions, and this copy of the course has none."
         raise ValueError(f"{why} {keyless.WHO}")
@@ -46,6 +48,16 @@ def main(arguments: list[str]) -> int:
             return 1
     _tell(terminal, session)
     return 0
+
+
+def _read(arguments: list[str]) -> argparse.Namespace:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    asked = [name for name in BEGINS if getattr(options, name) != parser.get_default(name)]
+    if (options.resume or options.debrief) and asked:
+        names = ", ".join("--no-coding" if name == "coding" else f"--{name}" for name in asked)
+        parser.error(f"a round stays as it was begun: leave out {names}, or begin a new one without --resume and --debrief")
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -121,5 +133,5 @@ def _debrief_again(terminal: Terminal, kept: store.Store) -> int:
     if not found:
         terminal.say("There was no round yet. Begin one with: python -m coach interview")
         return 0
-    _tell(terminal, Session(kept, max(found)))
+    _tell(terminal, Session(kept, list(found)[-1]))
     return 0

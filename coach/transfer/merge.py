@@ -51,19 +51,7 @@ def take_in(connection: sqlite3.Connection, data: Data) -> Counter:
             values = [_text(row["answer"]) if name == "answer" else row[name] for name in ANSWERED]
             connection.execute(f"INSERT INTO {table} ({', '.join(ANSWERED)}) VALUES (?, ?, ?, ?, ?, ?)", values)
             added["answers"] += 1
-        _in_time(connection, table)
     return added
-
-
-def _in_time(connection: sqlite3.Connection, table: str) -> None:
-    """Numbers the answers by their times, since the last one is the one that counts. Nothing names an answer by its number."""
-    rows = connection.execute(f"SELECT id, {', '.join(ANSWERED)} FROM {table} ORDER BY id").fetchall()
-    sorted_ = sorted(rows, key=lambda row: (row[1 + ANSWERED.index("at")], row[0]))
-    if sorted_ != rows:
-        connection.execute(f"DELETE FROM {table}")
-        named = ", ".join(("id", *ANSWERED))
-        numbered = [(number, *row[1:]) for number, row in enumerate(sorted_, 1)]
-        connection.executemany(f"INSERT INTO {table} ({named}) VALUES (?, ?, ?, ?, ?, ?, ?)", numbered)
 
 
 def _sessions(connection, data: Data, before: dict, added: Counter) -> dict[int, int]:
