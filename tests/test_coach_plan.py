@@ -191,6 +191,14 @@ def test_without_coding_nothing_is_to_be_written():
     assert [step for steps in plan(7, 300).days.values() for step in steps if step.kind in catalog.CODING]
 
 
+@pytest.mark.parametrize("round_", list(bank.LEVELS))
+def test_an_evening_with_coding_holds_an_exercise_and_leaves_most_of_the_time_for_the_rest(round_):
+    steps = plan(minutes=150, round_=round_).days["2026-05-01"]
+    code = [step for step in steps if step.kind in catalog.CODING]
+    assert code and sum(step.minutes for step in code) <= 50
+    assert [step.kind for step in steps if step.topic == code[0].topic][-1] in catalog.CODING  # behind what is read for it
+
+
 def test_an_expert_reads_more_and_a_screening_needs_less_code():
     def minutes(round_, *kinds):
         return sum(step.minutes for steps in plan(2, round_=round_).days.values() for step in steps if step.kind in kinds)

@@ -13,6 +13,7 @@ from coach.plan.catalog import CODING, Step
 from coach.plan.standing import UNKNOWN
 
 FIRST_MOCK = 4  # days from which there is a mock interview in the middle too, early enough to mend what it shows
+CODE = 1 / 3  # of the minutes beside the mock interview, at most, for the exercise that a round with coding is sure to hold
 SHARE = 0.35  # of all minutes, at most, for the mock interview at the end, where a shorter one would do
 
 
@@ -61,7 +62,10 @@ def build(
     ends = _ends(days, room, done, plan)
     candidates = [step for step in catalog.steps().values() if step.id not in done and (coding or step.kind not in CODING)]
     pays = {step.id: pay(step, round_, knowledge) for step in candidates}
-    chosen = _choose(candidates, pays, sum(room.values()), done)
+    sure = _exercise(candidates, pays, CODE * sum(room.values()))
+    others = [step for step in candidates if step not in sure]
+    minutes_left = sum(room.values()) - sum(step.minutes for step in sure)
+    chosen = [*sure[:-1], *_choose(others, pays, minutes_left, done | {step.id for step in sure}), *sure[-1:]]
     _place(_in_order(chosen, knowledge), plan, room, done)
     placed = {step.id for steps in plan.days.values() for step in steps}
     rest = sorted((step for step in candidates if step.id not in placed), key=lambda step: -pays[step.id])
@@ -112,6 +116,19 @@ def _mock_minutes(days: list[str], room: dict[str, int]) -> int:
     lengths = catalog.table()["minutes"]["interview"]
     most = min(SHARE * sum(room.values()), room[days[-1]] - catalog.cheatsheet().minutes)
     return next((length for length in lengths if length <= most), lengths[-1])
+
+
+def _exercise(candidates: list[Step], pays: dict[str, float], minutes: float) -> list[Step]:
+    """Where code will be asked for, some is written before: the exercise that pays most, behind what it needs. [] if none fits."""
+    known = {step.id: step for step in candidates}
+
+    def behind(step: Step) -> list[Step]:
+        before = [one for id_ in step.needs if id_ in known for one in behind(known[id_])]
+        return [*dict.fromkeys(before), step]
+
+    found = [behind(step) for step in candidates if step.kind in CODING]
+    fitting = [steps for steps in found if sum(step.minutes for step in steps) <= minutes]
+    return max(fitting, key=lambda steps: pays[steps[-1].id], default=[])
 
 
 def _choose(candidates: list[Step], pays: dict[str, float], minutes: int, done: set[str]) -> list[Step]:
