@@ -465,6 +465,9 @@ def test_a_copy_with_solutions_names_mistakes_and_has_everything(tmp_path):
     write(folder, "wrong.py", peft.reference.read_text(encoding="utf-8") + wrong)
     done = python(folder, "-m", "grader", "peft", "wrong.py", "--json")
     assert MISTAKE in {check["diagnosis"] for check in json.loads(done.stdout)["checks"]}
+    assert "make plan" in (folder / "README.md").read_text() and "\nplan: " in (folder / "Makefile").read_text()
+    asked = ["-m", "coach", "plan", "--when", "tomorrow", "--minutes", "90", "--round", "expert", "--coding", "--without-questions"]
+    assert "python -m coach interview" in python(folder, *asked).stdout
 
 
 # --- folder and zip -----------------------------------------------------------------------------

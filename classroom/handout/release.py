@@ -39,6 +39,7 @@ from quiz.register import Broken
 TEMPLATES = Path(__file__).parent / "templates"
 PARTS = ("grader", "quiz", "topics")  # what a copy can do without
 TARGETS = ("help", "check", "watch", "quiz", "lab", "real", "slides", "reset", "update")  # of the Makefile, for students
+COACH = ("plan", "interview", "cheatsheet", "progress")  # the same, where there are solutions and keys: what they do holds both
 INSTRUCTORS = ("pyseccomp", "pyyaml")  # of the requirements, what only the classroom needs
 GRADERLESS = (
     "__init__", "effects", "notebook", "problems", "program", "quote", "recorded", "report", "reset", "stubs", "submission",
@@ -138,6 +139,9 @@ def _build(out: Path, copy: Copy) -> None:
     _grader(out, copy)
     _solutions(out, copy)
     _quiz(out, copy)
+    if copy.solutions:
+        _take(out, "coach")
+        _take(out, "tests/variants")  # other right ways, to compare with
     _write(out / "Makefile", _makefile((ROOT / "Makefile").read_text(encoding="utf-8"), copy))
     shutil.copyfile(ROOT / "pyproject.toml", out / "pyproject.toml")
     _write(out / "README.md", _readme(copy))
@@ -300,7 +304,7 @@ def _questions() -> dict[str, list]:
 def _makefile(text: str, copy: Copy) -> str:
     """The Makefile without the targets that need what is not there."""
     left_out = (set() if copy.topics else {"slides"}) | (set() if copy.grader else {"watch"})
-    kept = [target for target in TARGETS if target not in left_out]
+    kept = [target for target in (*TARGETS, *(COACH if copy.solutions else ())) if target not in left_out]
     listed = [target for target in kept if getattr(copy, {"check": "grader"}.get(target, target), True)]
     blocks = []
     for block in text.strip().split("\n\n"):
