@@ -104,8 +104,15 @@ def next_step(report: Report) -> str:
         return f"Next: mend {report.first_failure.check.stub} in {_place(report)}."
     if report.next_stub:
         return f"Next: write {report.next_stub} in {_place(report)}."
-    compare = f" Compare with solutions/{report.problem.id}.py." if _has_solution(report) else ""
-    return f"All of {report.problem.title} is solved.{compare}"
+    return f"All of {report.problem.title} is solved.{_beside(report.problem.id, report)}"
+
+
+def _beside(problem: str, report: Report) -> str:
+    """How to see one's code beside the reference, where there is one."""
+    if report.problem.recorded.exists():
+        return ""
+    call = f'from coach.compare import compare; compare("{problem}")' if report.live else f"python -m coach compare {problem}"
+    return f" Your code beside the reference: {call}"
 
 
 def _place(report: Report) -> str:
@@ -116,11 +123,6 @@ def _place(report: Report) -> str:
     if path.is_absolute() and path.is_relative_to(Path.cwd()):
         path = path.relative_to(Path.cwd())
     return str(path)
-
-
-def _has_solution(report: Report) -> bool:
-    """Whether the reference is in this copy of the course. Else what the checks see in it was recorded."""
-    return not report.problem.recorded.exists()
 
 
 def current(reports: list[Report]) -> Report:
@@ -170,8 +172,7 @@ def print_course(reports: list[Report], console: Console, *, hint: tuple[int, st
     report = current(reports)
     _print_failure(report, console, hint)
     if score == most:
-        compare = " Compare with the folder solutions." if _has_solution(report) else ""
-        console.print(f"\nAll problems are solved.{compare}")
+        console.print(f"\nAll problems are solved.{_beside('PROBLEM', report)}", markup=False)
     else:
         console.print(f"\n{_plain(next_step(report))}", soft_wrap=True)
 

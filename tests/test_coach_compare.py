@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -12,6 +13,7 @@ from coach.compare.page import page
 from desk import place
 from grader import store
 from grader.problems import PROBLEMS
+from grader.report import next_step
 from grader.verdict import Check, Report, Result
 
 LORA = PROBLEMS["lora"]
@@ -71,6 +73,14 @@ def test_marks_what_differs_in_signs_and_fits_in_80_columns(solved, capsys, monk
     assert text.index("Your code") < text.index("\n-  ") < text.index("The reference") < text.index("\n+  ")
     assert "base.weight holds the update already" in text.partition("reasons:")[2]
     assert "lora_B: parameter (out_features, rank), zeros." in text
+
+
+def test_who_has_solved_all_is_told_of_it(solved, capsys, monkeypatch):
+    done = Report(LORA, [Result(Check("a", stub, 1, ("", "", ""), "Holds."), "passed") for stub in LORA.stubs])
+    command = next_step(done).partition("the reference: python -m coach ")[2].split()
+    assert coach.main(command) == 0 and "The reference" in capsys.readouterr().out
+    done = replace(done, live=True)
+    assert next_step(done).endswith('the reference: from coach.compare import compare; compare("lora")')
 
 
 def test_stands_side_by_side_where_there_is_room(solved, capsys, monkeypatch):

@@ -306,7 +306,7 @@ def test_solved_notebooks_get_full_points_and_nothing_is_said_of_solutions(own):
         fill(own / "notebooks", problem)
     done = make_check(own)
     assert done.returncode == 0 and f"{most_points()} of {most_points()} points in all" in done.stdout, done.stdout + done.stderr
-    assert "All problems are solved." in done.stdout and "solutions" not in done.stdout
+    assert "All problems are solved." in done.stdout and "solutions" not in done.stdout and "coach" not in done.stdout
 
 
 GRADED = """
