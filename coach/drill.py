@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         "seem to believe. A drill does not change when the quiz asks you again, except by the first answer of a day.",
     )
     parser.add_argument("--topic", choices=bank.TOPICS, help="only questions of this topic")
-    parser.add_argument("--count", type=_count, metavar="N", help="at most so many different questions")
+    parser.add_argument("--count", type=_count, metavar="N", help="at most so many different questions; with 1 there is no other in between")
     parser.add_argument("--all", action="store_true", help="all questions, those that you missed first")
     parser.add_argument("--clock", action="store_true", help="tell how long the text of an open question took")
     return parser

@@ -7,9 +7,10 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
+from desk import clock
 from grader.store import FOLDER
 from grader.verdict import Report
 
@@ -46,9 +47,9 @@ def note(report: Report, at: datetime | None = None, folder: Path = FOLDER) -> N
         stubs[stub] = points + result.points, most + result.check.points
         if result.diagnosis and result.diagnosis.id not in mistakes.setdefault(stub, []):
             mistakes[stub].append(result.diagnosis.id)
-    entry = {"at": (at or datetime.now(UTC)).isoformat(timespec="seconds"), "problem": report.problem.id}
-    line = json.dumps(entry | {"stubs": stubs, "mistakes": {stub: names for stub, names in mistakes.items() if names}})
-    with suppress(OSError):
+    with suppress(OSError, ValueError):
+        entry = {"at": (at or clock.now()).isoformat(timespec="seconds"), "problem": report.problem.id}
+        line = json.dumps(entry | {"stubs": stubs, "mistakes": {stub: names for stub, names in mistakes.items() if names}})
         folder.mkdir(parents=True, exist_ok=True)
         with open(folder / NAME, "a", encoding="utf-8") as file:
             file.write(line + "\n")

@@ -8,13 +8,14 @@ that it was just about to store.
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from desk.clock import now
 from quiz.register import has_keys
 
 if TYPE_CHECKING:
@@ -239,16 +240,21 @@ def memory(attempts: Iterable[Attempt]) -> tuple["Scheduler", dict[str, "Card"]]
 
     scheduler = Scheduler(learning_steps=(), relearning_steps=(), enable_fuzzing=False)
     cards: dict[str, Card] = {}
-    days = {}
-    for attempt in sorted(attempts, key=lambda attempt: attempt.at):
-        day, before = study_day(attempt.at), days.get(attempt.item)
-        days[attempt.item] = day
-        if attempt.drilled and day == before:
-            continue
+    for attempt in spaced(attempts):
         card = cards.get(attempt.item) or Card(card_id=1, due=attempt.at)
         rating = Rating.Good if attempt.score == 1 else Rating.Hard if attempt.score >= 0.5 else Rating.Again
         cards[attempt.item], _ = scheduler.review_card(card, rating, attempt.at)
     return scheduler, cards
+
+
+def spaced(attempts: Iterable[Attempt]) -> Iterator[Attempt]:
+    """The attempts without those that a drill repeated on the same day, the oldest first."""
+    days = {}
+    for attempt in sorted(attempts, key=lambda attempt: attempt.at):
+        day, before = study_day(attempt.at), days.get(attempt.item)
+        days[attempt.item] = day
+        if not (attempt.drilled and day == before):
+            yield attempt
 
 
 def study_day(moment: datetime) -> date:
@@ -257,26 +263,9 @@ def study_day(moment: datetime) -> date:
 
 
 def due(attempts: list[Attempt], at: datetime) -> list[str]:
-    """The items that are due by the end of the day, the longest overdue first."""
-    end_of_day = at.astimezone().replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-    dated = sorted((date, item) for item, date in schedule(attempts).items())
-    return [item for date, item in dated if date < end_of_day]
-
-
-def now() -> datetime:
-    """The clock. QUIZ_NOW (ISO 8601) sets it, for rehearsals.
-
-    Raises:
-        ValueError: QUIZ_NOW is not a date.
-    """
-    text = os.environ.get("QUIZ_NOW")
-    if not text:
-        return datetime.now(UTC)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"QUIZ_NOW is {text!r}; a date such as 2026-05-01 or 2026-05-01T09:30 is wanted") from None
-    return moment.astimezone(UTC)
+    """The items that are due by the end of the study day, the longest overdue first."""
+    dated = sorted((moment, item) for item, moment in schedule(attempts).items())
+    return [item for moment, item in dated if study_day(moment) <= study_day(at)]
 
 
 def _text(moment: datetime) -> str:

@@ -86,7 +86,7 @@ def review_plan(attempts, count: int | None, at: datetime) -> dict:
     """The items that are due, the longest overdue first. Items that are gone from the bank are left out."""
     known = {item.id for item in bank.items()}
     found = [name for name in store.due(attempts, at) if name in known]
-    return {"items": found[:count], "seed": SystemRandom().randrange(10**6), "exam": False}
+    return {"items": found[:count], "seed": SystemRandom().randrange(10**6), "exam": False, "due": len(found)}
 
 
 # --- asking -------------------------------------------------------------------------------------

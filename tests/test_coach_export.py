@@ -131,6 +131,16 @@ def test_what_is_here_stays_and_what_is_named_by_a_number_stays_together(places,
         )
 
 
+def test_a_round_keeps_the_order_of_its_parts(places, tmp_path):
+    old, new = places
+    with old as kept:
+        kept.log("round", {"parts": {"warmup": 10, "review": 5, "coding": 15}}, DAY)
+    path = export(old, tmp_path)
+    with new as kept:
+        coach.main(["import", str(path), "--yes"])
+        assert list(kept.events("round")[0].content["parts"]) == ["warmup", "review", "coding"]
+
+
 def test_what_looks_the_same_is_counted(places, tmp_path):
     old, new = places
     fill(old)

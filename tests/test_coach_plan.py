@@ -398,15 +398,106 @@ def test_solved_stubs_rounds_and_drills_tick_off(kept, run, monkeypatch):
     names = ("lora-exercise-1", "first-mock", "mock", "lora-drill", "lora-debug")
     assert [state(kept, name) for name in names] == [False] * 5
     monkeypatch.setattr(history, "gradings", lambda: [history.Graded(FRIDAY, "lora", {"LoRALinear": (3, 3)}, {})])
-    kept.log("round-end", {}, FRIDAY)
-    kept.log("drill", {"session": 1, "topic": "lora"}, FRIDAY)
-    kept.log("drill-end", {"session": 1}, FRIDAY)
+    a_round(kept, FRIDAY)
+    for item in bank.items("lora", about="interview")[:10]:
+        kept.add(item, 1.0, 0, FRIDAY)
     kept.log("debug", {"problem": "lora", "solved": False, "left": False}, FRIDAY)
     kept.log("debug", {"problem": "sft", "solved": False, "left": True}, FRIDAY)  # another one was taken instead
     assert [state(kept, name) for name in names] == [True, True, False, True, True]  # the last round is still to come
     assert not state(kept, "sft-debug")
-    kept.log("round-end", {}, FRIDAY + timedelta(days=6))
+    a_round(kept, FRIDAY + timedelta(days=6))
     assert state(kept, "mock")
+
+
+def a_round(kept, at, answered=True, **plan):
+    number = kept.log("round", plan, at)
+    kept.log("round-answer", {"round": number} | ({} if answered else {"skipped": True}), at)
+    kept.log("round-end", {"round": number, "why": "ended"}, at)
+
+
+def test_a_round_without_an_answer_or_led_for_a_friend_is_none_of_ones_own(kept, run):
+    run(*EVENING)
+    a_round(kept, FRIDAY, answered=False)
+    a_round(kept, FRIDAY, interviewer=True)
+    assert not state(kept, "mock")
+    a_round(kept, FRIDAY)
+    assert state(kept, "mock")
+
+
+def test_a_drill_is_done_when_the_questions_are_answered_and_nothing_missed_is_left(kept, run):
+    run(*EVENING[:3], "400", *EVENING[4:])
+    items, drill = bank.items("sft", about="interview")[:10], kept.begin({"items": [], "drill": True})
+    kept.add(items[0], 0.0, 1, FRIDAY)
+    for session in (drill, drill):
+        kept.add(items[0], 1.0, 0, FRIDAY, session)
+    assert not state(kept, "sft-drill"), "the quiz comes first"
+    for item in items[1:]:
+        kept.add(item, 0.0 if item is items[5] else 1.0, 0, FRIDAY)
+    assert state(kept, "sft-quiz") and not state(kept, "sft-drill")
+    kept.add(items[5], 1.0, 0, FRIDAY, drill)
+    assert not state(kept, "sft-drill")
+    kept.add(items[5], 1.0, 0, FRIDAY, drill)
+    assert state(kept, "sft-drill") and not state(kept, "lora-drill")
+    kept.add(items[6], 0.0, 1, FRIDAY + timedelta(hours=1))
+    assert state(kept, "sft-drill"), "what is missed later does not undo it"
+
+
+def test_a_review_that_was_missed_is_not_the_next_step(kept, run, monkeypatch):
+    kept.add(bank.items("lora", about="interview")[0], 0.0, 0, FRIDAY)
+    run("--when", "2 days", "--minutes", "60", "--round", "on-site", "--no-coding", "--without-questions")
+    run("--done", *map(str, range(1, len(plans.current(kept).steps) + 1)))
+    run("--undone", "review-2026-05-02")
+    at(monkeypatch, FRIDAY + timedelta(days=1))
+    assert "Next: step" in run()[1] and "Review what is due" in run()[1]
+    at(monkeypatch, FRIDAY + timedelta(days=2))
+    assert "All steps are done." in run()[1]
+    at(monkeypatch, FRIDAY + timedelta(days=4))
+    assert "Next:" not in run()[1] and "--new" in run()[1]
+
+
+def test_what_is_due_is_reviewed_on_the_first_day_of_a_plan_too(kept, run, monkeypatch):
+    kept.add(bank.items("lora", about="interview")[0], 0.0, 0, FRIDAY)
+    run(*WEEK)
+    assert "review-2026-05-01" not in ids_of(kept)
+    at(monkeypatch, FRIDAY + timedelta(days=2))
+    assert "made anew" in run()[1] and "review-2026-05-03" in ids_of(kept)
+
+
+def test_a_new_plan_that_is_not_made_leaves_the_old_one(kept, run):
+    run(*EVENING)
+    before = plans.current(kept)
+    code, out, _ = run("--new", typed=["3 days"])
+    assert code == 1 and "--keep" in out
+    assert "Next: step" in run("--done", "1")[1]
+    code, out, _ = run("--keep")
+    assert code == 0 and plans.current(kept).wish == before.wish and "Next: step" in run()[1]
+
+
+def test_a_plan_that_was_only_half_asked_for_does_not_move_one_that_came_by_import(kept, run):
+    run(typed=["5 days"])
+    imported = {"when": "2026-05-03", "minutes": 60, "round": "on-site", "coding": False, "since": FRIDAY.isoformat()}
+    kept.log("plan", imported | {"knowledge": {}, "steps": [], "out": []}, FRIDAY - timedelta(hours=1))
+    run()
+    assert plans.current(kept).wish["when"] == "2026-05-03"
+
+
+def test_a_later_interview_is_prepared_for_at_its_end_again(kept, run, monkeypatch):
+    run(*EVENING)
+    a_round(kept, FRIDAY)
+    run("--done", "cheatsheet")
+    assert state(kept, "mock") and state(kept, "cheatsheet")
+    run("--when", "5 days")
+    assert ids_of(kept)[-2:] == ["mock", "cheatsheet"] and not state(kept, "mock") and not state(kept, "cheatsheet")
+    assert "first-mock" not in ids_of(kept)  # there was one
+
+
+def test_what_was_done_ahead_stands_among_what_is_done(kept, run):
+    run(*WEEK)
+    ahead = [planned.step.id for planned in plans.current(kept).of("2026-05-03") if planned.step.kind == "answers"][:1]
+    run("--done", *ahead)
+    run("--minutes", "60")
+    days = [planned.day for planned in plans.current(kept).steps]
+    assert days == sorted(days) and next(one.day for one in plans.current(kept).steps if one.step.id in ahead) == "2026-05-01"
 
 
 def test_a_review_is_done_when_nothing_is_due_any_more(kept, run, monkeypatch):

@@ -91,6 +91,23 @@ def test_a_mistake_is_mended_by_the_first_grading_without_it_and_can_come_back()
     assert found[1][0] == "other"
 
 
+def test_a_mistake_that_is_hidden_by_a_worse_one_is_not_mended():
+    gradings = [graded(DAY, "scale_is_ignored", points=1), graded(DAY + timedelta(days=1), points=0)]
+    assert [slip.mended for slip in facts._slips(gradings)] == [""]
+    gradings.append(graded(DAY + timedelta(days=2), points=2))
+    assert [slip.mended for slip in facts._slips(gradings)] == [facts._day(DAY + timedelta(days=2))]
+
+
+def test_recall_counts_parts_of_a_day(kept):
+    kept.add(ITEMS[0], 0.0, [0], DAY)
+    exact = Memory(kept.attempts())
+    hours = [exact.recall([ITEMS[0].id], DAY + timedelta(hours=hours)) for hours in (0, 6, 15, 23)]
+    assert hours[0] == 1 and hours == sorted(hours, reverse=True) and hours[3] < 0.8
+    card = store.memory(kept.attempts())[1][ITEMS[0].id]
+    whole = exact.scheduler.get_card_retrievability(card, DAY + timedelta(days=3))
+    assert exact.recall([ITEMS[0].id], DAY + timedelta(days=3)) == pytest.approx(whole)
+
+
 def test_a_known_mistake_is_told_in_its_own_sentence():
     name = next((facts.PROBLEMS["lora"].mistakes).glob("*.py")).stem
     assert facts._title("lora", name) not in (name, name.replace("_", " "))

@@ -195,6 +195,13 @@ def test_intervals_grow_with_success_and_shrink_after_a_miss():
     assert interval(1.0, 1.0, 0.0) < interval(1.0, 1.0)
 
 
+def test_an_evening_ends_at_four():
+    """What was missed in the evening is not due after midnight, while one is still at it."""
+    evening = datetime(2026, 11, 26, 18).astimezone()
+    given = [store.Attempt(ITEM.id, ITEM.topic, 0.0, 0, evening)]
+    assert [bool(store.due(given, evening + timedelta(hours=hours))) for hours in (6.5, 9.9, 10, 24)] == [False, False, True, True]
+
+
 def test_due_are_those_of_the_day_the_longest_overdue_first():
     other = bank.items("lora")[1]
     given = answers(0.0) + [store.Attempt(other.id, "lora", 1.0, 0, DAY)]

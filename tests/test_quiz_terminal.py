@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 
 import pytest
 from rich.console import Console
@@ -275,7 +276,9 @@ def test_review_asks_what_is_due_and_nothing_else(typed, monkeypatch):
     assert "Nothing is due today" in typed(arguments=["review"])[1]
     monkeypatch.setenv("QUIZ_NOW", "2026-05-05T08:00")
     status, printed = typed("quit", arguments=["review"])
-    assert "Question 1 of 1" in printed and missed.stem.split()[0] in printed
+    assert "Question 1 of 1" in printed and missed.stem.split()[0] in printed and "--all" not in printed
+    store.Store().add(bank.items("lora")[2], 0.0, 1, store.now() - timedelta(days=1))
+    assert "2 questions are due. The longest overdue comes first; --all asks all." in typed("quit", arguments=["review", "--count", "1"])[1]
 
 
 def test_stats_show_progress_by_topic(typed):

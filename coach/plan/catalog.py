@@ -93,7 +93,12 @@ def cheatsheet() -> Step:
 def review(day: str) -> Step:
     """What the quiz's own schedule brings back on a day."""
     title = "Review what is due today"
-    return Step(f"review-{day}", "", "review", title, "python -m quiz review", table()["minutes"]["review"])
+    return Step(f"review-{day}", "", "review", title, "python -m quiz review --all", table()["minutes"]["review"])
+
+
+def questions(topic: str) -> int:
+    """How many a step of the quiz asks of a topic."""
+    return min(len(bank.items(topic, about="interview")), table()["quiz"]["questions"]) if bank.has_questions() else 0
 
 
 def address(notebook: str, heading: str) -> str:
@@ -112,9 +117,8 @@ def _of_topic(topic: str) -> list[Step]:
                 found.append(_reading(topic, kind, f"{topic}-{kind}", told[kind], needs))
         for group in told.get("read", ()):
             found.append(_reading(topic, "read", f"{topic}-{_slug(group['headings'][0])}", group, (f"{topic}-answers",)))
-    count = len(bank.items(topic, about="interview")) if bank.has_questions() else 0
+    count = questions(topic)
     if count:
-        count = min(count, table()["quiz"]["questions"])
         command = f"python -m quiz --topic {topic} --count {count}"
         minutes, needs = table()["quiz"]["minutes"], tuple(step.id for step in found if step.kind == "answers")
         found.append(Step(f"{topic}-quiz", topic, "quiz", f"{count} questions", command, minutes, needs))

@@ -15,9 +15,13 @@ def main(arguments: list[str]) -> int:
     if kept.note:
         print(kept.note, file=sys.stderr)
     given = _given(options)  # what is wrong is said before anything is kept
-    if options.done:
+    if options.done or options.undone:
         _tick(terminal, kept, options.done)
-    if options.new or given or plans.pending(kept) is not None or plans.current(kept) is None:
+        _tick(terminal, kept, options.undone, undone=True)
+    begun = (plans.pending(kept) or {}).get("new") and not (options.done or options.undone or options.keep)
+    if options.keep:
+        _keep(kept)
+    if options.new or given or begun or plans.current(kept) is None:
         return _make(terminal, kept, options, given)
     plan, said = _kept_up(kept, plans.current(kept))
     show.changed(terminal, said)
@@ -38,6 +42,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--new", action="store_true", help="begin a new plan")
     parser.add_argument("--without-questions", action="store_true", help="do not measure first")
     parser.add_argument("--done", nargs="+", default=[], metavar="STEP", help="tick these steps off, by their numbers")
+    parser.add_argument("--undone", nargs="+", default=[], metavar="STEP", help="take such ticks back")
+    parser.add_argument("--keep", action="store_true", help="keep the plan that you have, and forget a new one that you began")
     parser.add_argument("--all", action="store_true", help="show all days and all that did not fit")
     return parser
 
@@ -60,13 +66,20 @@ def _make(terminal: screen.Terminal, kept: store.Store, options, given: dict) ->
     if given:
         kept.log("plan-wish", given)
     known = plans.pending(kept) or {}
-    if known.get("new"):
+    has_another = before is not None and bool(known.get("new"))
+    if has_another:
         before = None
     if before:
-        known = before.wish | known
+        known = before.wish | given
     elif known.keys() & plans.KEYS and not given:
         terminal.say("You go on with the plan that you began to ask for.")
-    known = _ask(terminal, kept, known)
+    try:
+        known = _ask(terminal, kept, known)
+    except (KeyboardInterrupt, EOFError):
+        if has_another:
+            terminal.say()
+            terminal.say("The plan that you had is kept: python -m coach plan --keep")
+        raise
     if not before and not known.get("measured") and not _measure(terminal, kept, known, options.without_questions):
         return 1
     plan, said = plans.make(kept, known, before)
@@ -111,8 +124,16 @@ def _measure(terminal: screen.Terminal, kept: store.Store, known: dict, is_skipp
     return True
 
 
-def _tick(terminal: screen.Terminal, kept: store.Store, names: list[str]) -> None:
-    """Ticks steps off by their numbers or ids. ValueError if there is no plan, or no such step."""
+def _keep(kept: store.Store) -> None:
+    """Forgets a plan that was begun to be asked for. ValueError if there is no other one."""
+    if plans.current(kept) is None:
+        raise ValueError("There is no plan yet that could be kept. Make one: python -m coach plan")
+    if plans.pending(kept) is not None:
+        kept.log("plan-wish", {"forgotten": True})
+
+
+def _tick(terminal: screen.Terminal, kept: store.Store, names: list[str], undone: bool = False) -> None:
+    """Ticks steps off by their numbers or ids, or takes that back. ValueError if there is no plan, or no such step."""
     plan = plans.current(kept)
     if plan is None:
         raise ValueError("There is no plan yet, so no step can be ticked off. Make one: python -m coach plan")
@@ -126,8 +147,8 @@ def _tick(terminal: screen.Terminal, kept: store.Store, names: list[str]) -> Non
             count = len(plan.steps)
             raise ValueError(f"There is no step {name[:40]!r}. The plan has the steps 1 to {count}: python -m coach plan --all")
     for step in found:
-        kept.log("plan-done", {"step": step.id})
-        terminal.say(f"Done: {step.title}.")
+        kept.log("plan-done", {"step": step.id} | ({"undone": True} if undone else {}))
+        terminal.say(f"{'To do again' if undone else 'Done'}: {step.title}.")
 
 
 def _kept_up(kept: store.Store, plan: plans.Current) -> tuple[plans.Current, list[str]]:

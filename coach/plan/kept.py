@@ -2,11 +2,12 @@
 
     plan-wish   what a plan is to be made for, answer by answer, so that questions that were left are gone on with
     plan        a plan: its wish, since when its steps count, its steps by day, and what did not fit
-    plan-done   a step that was ticked off by hand
+    plan-done   a step that was ticked off by hand, or with `undone` the tick taken back
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from coach.plan import build, catalog, standing, ticks
@@ -57,7 +58,7 @@ def pending(kept: store.Store) -> dict | None:
     """
     wish: dict | None = None
     for event in kept.events("plan", "plan-wish"):
-        if event.kind == "plan":
+        if event.kind == "plan" or event.content.get("forgotten"):
             wish = None
         else:
             wish = (wish or {} if not event.content.get("new") else {}) | event.content
@@ -92,19 +93,31 @@ def make(kept: store.Store, wish: dict, before: Current | None = None) -> tuple[
     today = store.study_day(at)
     days = build.days_until(today, date.fromisoformat(wish["when"]))
     since = before.since if before else at
+    if before and wish["when"] > max(before.wish["when"], today.isoformat()):  # the end comes later: it is done again then
+        for step in ("mock", "cheatsheet"):
+            kept.log("plan-done", {"step": step, "undone": True})
+        before = replace(before, steps=tuple(one for one in before.steps if one.step.id not in ("mock", "cheatsheet")))
     seen = ticks.facts(kept, since)
-    finished = [planned for planned in before.steps if planned.done] if before else []
-    done = {planned.step.id for planned in finished}
+    finished = _until(today.isoformat(), before.steps) if before else []
+    done = {planned.step.id for planned in finished} | ({"first-mock"} if seen.rounds else set())
     done |= {step.id for step in catalog.steps().values() if ticks.is_done(step, seen)}
     spent = sum(planned.step.minutes for planned in finished if planned.day == today.isoformat())
-    knowledge = standing.knowledge(kept.attempts(), wish["round"], at)
-    plan = build.build(days, wish["minutes"], wish["round"], wish["coding"], knowledge, done, spent)
+    attempts = kept.attempts()
+    knowledge = standing.knowledge(attempts, wish["round"], at)
+    due = bank.has_keys() and bool(store.due(attempts, at))
+    plan = build.build(days, wish["minutes"], wish["round"], wish["coding"], knowledge, done, spent, due)
     steps = [_told(planned.step, planned.day) for planned in finished]
     steps += [_told(step, day) for day, steps in plan.days.items() for step in steps]
     content = {key: wish[key] for key in KEYS} | {"since": since.isoformat(), "knowledge": knowledge, "steps": steps}
     kept.log("plan", content | {"out": [_told(step) for step in plan.out]})
     after = current(kept)
     return after, changes(before, after) if before else []
+
+
+def _until(today: str, steps: Iterable[Planned]) -> list[Planned]:
+    """The steps that are done. What was done before its day was done today at the latest."""
+    done = [replace(one, day=min(one.day, today)) for one in steps if one.done]
+    return sorted(done, key=lambda one: one.day)
 
 
 def changes(before: Current, after: Current) -> list[str]:
@@ -117,7 +130,7 @@ def changes(before: Current, after: Current) -> list[str]:
     words = []
     if later:
         topics = Counter(bank.TOPICS.get(step.topic, step.title) for step in later)
-        words.append(f"Moved to a later day: {', '.join(f'{topic} ({count})' for topic, count in topics.items())}.")
+        words.append(f"Moved to a later day: {', '.join(f'{topic} ({count} of its steps)' for topic, count in topics.items())}.")
     words += [f"Fell out: {planned.step.label}." for planned in old if planned.step.id not in new]
     return words + [f"Came in: {step.label}." for step in came]
 

@@ -9,6 +9,7 @@ from quiz import bank
 from quiz.terminal import INDENT, Terminal
 
 NAMED = 5  # of what did not fit
+STRONG = 0.76  # more than one right answer to a harder question gives, or two to others
 
 
 def plan(terminal: Terminal, current: Current, today: date, everything: bool = False) -> None:
@@ -67,7 +68,7 @@ def _head(terminal: Terminal, current: Current, today: date) -> None:
 def _in_words(share: float | None) -> str:
     if share is None:
         return "not asked yet"
-    return "weak" if share < 0.45 else "in between" if share < 0.65 else "strong"
+    return "weak" if share < 0.45 else "in between" if share < STRONG else "strong"
 
 
 def _step(terminal: Terminal, planned: Planned, number: int) -> None:
@@ -97,7 +98,9 @@ def _out(terminal: Terminal, current: Current, everything: bool) -> None:
 
 def _next(terminal: Terminal, current: Current, numbers: dict[str, int], today: date) -> None:
     terminal.say()
-    left = [planned for planned in current.steps if not planned.done]
+    if current.wish["when"] < today.isoformat():
+        return
+    left = [one for one in current.steps if not one.done and not (one.step.kind == "review" and one.day < today.isoformat())]
     if not left:
         terminal.say("All steps are done. Sleep well before the interview.")
         return

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from coach.plan.catalog import table
 from grader import history
 from quiz import bank
-from quiz.store import Attempt
+from quiz.store import Attempt, spaced
 
 LATELY = timedelta(days=60)  # older answers tell little of today
 DOUBT = 2.0  # the weight of knowing nothing yet: two answers, one of them right
@@ -21,7 +21,7 @@ def knowledge(attempts: Iterable[Attempt], round_: str, at: datetime) -> dict[st
     less, and so does a wrong one above. Each level doubles or halves it. A topic without answers is not among them.
     """
     known = {item.id: item for item in bank.items(about="interview")} if bank.has_questions() else {}
-    last = {attempt.item: attempt for attempt in attempts}
+    last = {attempt.item: attempt for attempt in spaced(attempts)}  # what is right minutes after its reply is not known yet
     right, total = dict.fromkeys(table()["topics"], DOUBT * UNKNOWN), dict.fromkeys(table()["topics"], DOUBT)
     for name, attempt in last.items():
         if name not in known or attempt.score is None or at - attempt.at > LATELY:

@@ -1,15 +1,14 @@
 """What of a plan is done, by what really happened since it was begun."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from coach.drill import still_to_be_right
 from coach.plan import standing
-from coach.plan.catalog import Step
+from coach.plan.catalog import Step, questions
 from quiz import bank, store
-
-DRILLED = 5  # answers in a drill of a topic, if it was not drilled to its end
 
 
 @dataclass(frozen=True)
@@ -18,18 +17,16 @@ class Facts:
 
     Attributes:
         answered: by topic, how many different questions were answered in the quiz.
-        drilled: by topic, how many answers were given in drills.
-        ended: the topics whose drill came to its end; None stands for a drill of all topics.
+        drilled: the topics of which, with the questions of a step answered, nothing that was missed was left to be right.
         solved: by problem, its solved stubs.
         debugged: the problems of which a bug was searched to the end: mended, or given up and looked at.
-        rounds: the days (ISO) on which mock interviews came to their end.
+        rounds: the days (ISO) on which mock interviews came to their end in which the candidate has answered.
         reviewed: the days (ISO) on which what was due was reviewed.
-        ticked: the steps that were ticked off by hand.
+        ticked: the steps that were ticked off by hand, and not taken back.
     """
 
     answered: Counter
-    drilled: Counter
-    ended: frozenset
+    drilled: frozenset
     solved: dict[str, set[str]]
     debugged: frozenset
     rounds: tuple[str, ...]
@@ -44,21 +41,19 @@ def facts(kept: store.Store, since: datetime, review_days: Iterable[str] = ()) -
     """
     everything = kept.attempts()
     attempts = [attempt for attempt in everything if attempt.at >= since]
-    events = [event for event in kept.events("drill", "drill-end", "debug", "round-end", "plan-done") if event.at >= since]
+    events = [event for event in kept.events("debug", "plan-done") if event.at >= since]
 
     def of(kind: str) -> list[dict]:
         return [event.content for event in events if event.kind == kind]
 
-    topics = {told["session"]: told.get("topic") for told in of("drill")}
     return Facts(
         answered=Counter(topic for topic, _ in {(a.topic, a.item) for a in attempts if not a.drilled}),
-        drilled=Counter(attempt.topic for attempt in attempts if attempt.drilled),
-        ended=frozenset(topics[told["session"]] for told in of("drill-end") if told["session"] in topics),
+        drilled=_drilled(everything, since) if bank.has_keys() else frozenset(),
         solved=standing.solved(),
         debugged=frozenset(told.get("problem") for told in of("debug") if not told.get("left")),
-        rounds=tuple(store.study_day(event.at).isoformat() for event in events if event.kind == "round-end"),
+        rounds=_rounds(kept, since),
         reviewed=_reviewed(everything, review_days),
-        ticked=frozenset(told["step"] for told in of("plan-done")),
+        ticked=frozenset(step for step, is_done in {told["step"]: not told.get("undone") for told in of("plan-done")}.items() if is_done),
     )
 
 
@@ -74,7 +69,7 @@ def is_done(step: Step, seen: Facts, day: str = "") -> bool:
             wanted = int(step.do.rpartition(" ")[2])
             return seen.answered[step.topic] >= wanted
         case "drill":
-            return seen.drilled[step.topic] >= DRILLED or bool(seen.ended & {step.topic, None})
+            return step.topic in seen.drilled
         case "core" | "code":
             return set(step.stubs) <= seen.solved.get(step.problem, set())
         case "debug":
@@ -84,6 +79,36 @@ def is_done(step: Step, seen: Facts, day: str = "") -> bool:
         case "review":
             return step.id.removeprefix("review-") in seen.reviewed
     return False
+
+
+def _drilled(attempts: list[store.Attempt], since: datetime) -> frozenset:
+    served = {item.id: item for item in bank.items(about="interview")}
+    wanted = {topic: questions(topic) for topic in {item.topic for item in served.values()}}
+    answered, missed, history, found = defaultdict(set), defaultdict(set), defaultdict(list), set()
+    for attempt in (attempt for attempt in attempts if attempt.item in served):
+        item = served[attempt.item]
+        history[item.id].append(attempt)
+        missed[item.topic].discard(item.id)
+        if still_to_be_right(item, history[item.id]):
+            missed[item.topic].add(item.id)
+        if attempt.at >= since and not attempt.drilled:
+            answered[item.topic].add(item.id)
+        if len(answered[item.topic]) >= wanted[item.topic] and not missed[item.topic]:
+            found.add(item.topic)
+    return frozenset(found)
+
+
+def _rounds(kept: store.Store, since: datetime) -> tuple[str, ...]:
+    own, answered, found = set(), set(), []
+    for event in kept.events("round", "round-answer", "round-end"):
+        told = event.content
+        if event.kind == "round" and not told.get("interviewer"):
+            own.add(event.number)
+        elif event.kind == "round-answer" and not told.get("skipped"):
+            answered.add(told["round"])
+        elif event.kind == "round-end" and event.at >= since and told["round"] in own & answered:
+            found.append(store.study_day(event.at).isoformat())
+    return tuple(found)
 
 
 def _reviewed(attempts: list[store.Attempt], days: Iterable[str]) -> frozenset:

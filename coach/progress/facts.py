@@ -124,7 +124,7 @@ def _day(moment: datetime) -> str:
 
 def _moment(interview: str, at: datetime) -> datetime | None:
     """When the interview is; None if that is not known or over."""
-    if not interview or interview < at.astimezone().date().isoformat():
+    if not interview or interview < _day(at):
         return None
     return max(at, datetime.combine(date.fromisoformat(interview), HOUR).astimezone())
 
@@ -156,17 +156,24 @@ def _problems(gradings: Sequence[Graded]) -> dict[str, tuple[int, tuple[Stub, ..
 
 
 def _slips(gradings: Sequence[Graded]) -> Iterable[Slip]:
-    """Each known mistake once for each time it was made anew, the oldest first."""
+    """Each known mistake once for each time it was made anew, the oldest first.
+
+    It is mended when it is named no more, and the stub has as many points as with the mistake, or more.
+    """
     made: dict[tuple[str, str, str], list[str]] = {}
+    had: dict[tuple[str, str, str], int] = {}
     over: list[tuple[tuple[str, str, str], list[str]]] = []
     for graded in gradings:
         for stub in graded.stubs:
             names = graded.mistakes.get(stub, ())
-            for key in [key for key in made if key[:2] == (graded.problem, stub) and key[2] not in names]:
+            points = graded.stubs[stub][0]
+            gone = [key for key in made if key[:2] == (graded.problem, stub) and key[2] not in names]
+            for key in [key for key in gone if points >= had[key]]:
                 made[key][1] = _day(graded.at)
                 over.append((key, made.pop(key)))
             for name in names:
                 made.setdefault((graded.problem, stub, name), [_day(graded.at), ""])
+                had[graded.problem, stub, name] = points
     for (problem, stub, name), (begun, mended) in sorted([*over, *made.items()], key=lambda one: one[1][0]):
         title = PROBLEMS[problem].title if problem in PROBLEMS else problem
         yield Slip(title, stub, _title(problem, name), begun, mended)

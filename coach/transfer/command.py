@@ -36,6 +36,8 @@ def _export(arguments: list[str]) -> int:
     path = parser.parse_args(arguments).file
     if path.exists():
         raise ValueError(f"{path} is there already. Name another file.")
+    if not path.absolute().parent.is_dir():
+        raise ValueError(f"There is no folder {path.parent}. Make it first, or name another file.")
     from coach.transfer import file
 
     data = file.of(_here())
@@ -49,6 +51,7 @@ def _export(arguments: list[str]) -> int:
     terminal.say(f"{path} holds:")
     _count(terminal, {name: len(getattr(data, name)) for name in WHOLE})
     terminal.say(f"On the other computer: python -m coach import {path.name}")
+    terminal.say("Your code is not in it: copy the folder notebooks, too.")
     return 0
 
 
