@@ -8,6 +8,8 @@ import argparse
 import sys
 from importlib import import_module
 
+from desk import python
+
 COMMANDS = {
     "plan": ("coach.plan", "what to do until the interview, step by step"),
     "drill": ("coach.drill", "what you missed, now, until it is right twice"),
@@ -52,4 +54,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    python.right_one("coach")
     sys.exit(main())

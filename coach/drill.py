@@ -73,6 +73,7 @@ def plan(attempts: list[store.Attempt], topic: str | None, count: int | None, ev
         items: their ids, in the order in which they are asked first.
         beliefs: by the id of a question, the belief on which it is asked.
         found: how many there are, of which `count` may leave some out.
+        missed: how many of them were missed.
     """
     served = {item.id: item for item in bank.items(topic, about="interview")}
     seed = SystemRandom().randrange(10**6)
@@ -89,7 +90,7 @@ def plan(attempts: list[store.Attempt], topic: str | None, count: int | None, ev
     elif items:
         near = {served[name].topic for name in items}
         items += [name for name in new if served[name].topic in near][: max(0, BETWEEN + 1 - len(items))]
-    return {"items": items[:count], "beliefs": on_beliefs, "seed": seed, "found": len(items)}
+    return {"items": items[:count], "beliefs": on_beliefs, "seed": seed, "found": len(items), "missed": len(missed)}
 
 
 def by_item(attempts: Iterable[store.Attempt]) -> dict[str, list[store.Attempt]]:

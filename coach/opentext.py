@@ -74,7 +74,7 @@ def write(terminal: Terminal, heading: str, task: str, *, clock: bool) -> tuple[
     terminal.say(f"Answer in your own words, in as many lines as you like. “{NOTHING}” means that you have none.", "dim")
     started = time.monotonic()
     command = editor()
-    text = _edited(terminal, command, heading, task) if command else _typed(terminal)
+    text = _edited(terminal, command, heading, task) if command else _typed(terminal, heading, task)
     seconds = time.monotonic() - started
     if clock:
         terminal.say(f"You took {in_minutes(seconds)}.")
@@ -126,13 +126,21 @@ def discard_draft(task: str) -> None:
 # --- writing ------------------------------------------------------------------------------------
 
 
-def _typed(terminal: Terminal, first: str = "") -> str:
-    """Lines up to an empty one or the end of input. An end before the first line is an end."""
-    while not first.strip():
+def _typed(terminal: Terminal, heading: str, task: str, first: str = "") -> str:
+    """Lines up to an empty one or the end of input. An end before the first line is an end.
+
+    Each line is kept at once, so that who was killed goes on behind it.
+    """
+    lines = _begun(task).splitlines()
+    if lines:
+        terminal.say("You had written:")
+        terminal.code("\n".join(lines))
+    while not (first.strip() or lines):
         first = terminal.ask("Your answer: ")
-    lines = [first]
+    lines += [first] if first.strip() else []
     try:
-        while lines[-1].strip() and first.strip() != NOTHING:
+        while lines[-1].strip() and lines[0].strip() != NOTHING:
+            _keep(heading, task, "\n".join(lines))
             lines.append(terminal.ask("More, or Enter to end: "))
     except EOFError:
         pass
@@ -142,22 +150,33 @@ def _typed(terminal: Terminal, first: str = "") -> str:
 def _edited(terminal: Terminal, command: list[str], heading: str, task: str) -> str:
     """A text from the person's editor, or from here if they type instead. What a killed editor has saved is there again."""
     draft = _draft(task)
-    draft.parent.mkdir(parents=True, exist_ok=True)
     if not draft.exists():
-        draft.write_text(f"\n\n{CUT}\n{heading}\n\n{task}\n", encoding="utf-8")
+        _keep(heading, task, "")
     while True:
         typed = terminal.ask(f"Enter opens {Path(command[0]).name}. Or type your answer here: ")
         if typed.strip():
-            return _typed(terminal, typed)
+            return _typed(terminal, heading, task, typed)
         try:
             subprocess.run([*command, str(draft)], check=False)
-            text = draft.read_text(encoding="utf-8", errors="replace").split(CUT)[0]
+            text = _begun(task)
         except OSError as error:
             terminal.say(f"{command[0]} cannot be started ({error.strerror}). Name another editor in EDITOR, or type here.")
-            return _typed(terminal)
+            return _typed(terminal, heading, task)
         if text.strip():
             return text
         terminal.say("Nothing was saved. If your editor is still open, name it so that it is waited for, such as “code --wait”.")
+
+
+def _keep(heading: str, task: str, text: str) -> None:
+    draft = _draft(task)
+    draft.parent.mkdir(parents=True, exist_ok=True)
+    draft.write_text(f"{text}\n\n{CUT}\n{heading}\n\n{task}\n", encoding="utf-8")
+
+
+def _begun(task: str) -> str:
+    """What was written of the answer so far, and not sent."""
+    draft = _draft(task)
+    return draft.read_text(encoding="utf-8", errors="replace").split(CUT)[0].strip("\n") if draft.exists() else ""
 
 
 def _draft(task: str) -> Path:

@@ -90,6 +90,22 @@ def test_a_file_that_cannot_be_graded_ends_with_status_2(tmp_path, capsys):
     assert "does not exist" in captured.err and captured.out == ""
 
 
+@pytest.mark.skipif(not (ROOT / ".venv").exists(), reason="there is no .venv to go on with")
+@pytest.mark.parametrize("package", ["coach", "quiz", "grader"])
+def test_a_command_of_another_python_goes_on_with_that_of_the_course(package):
+    command = [sys.executable, "-S", "-m", package, "--help"]  # without its packages, as a Python of the system
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and "usage: " in done.stdout, done.stderr
+
+
+def test_a_python_without_the_packages_says_what_to_type(tmp_path):
+    (tmp_path / "desk").mkdir()
+    write(tmp_path / "desk", "python.py", (ROOT / "desk" / "python.py").read_text(encoding="utf-8"))
+    command = [sys.executable, "-S", "-c", "from desk import python; python.right_one('coach')"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1 and "make check" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_an_unknown_problem_is_refused(capsys):
     with pytest.raises(SystemExit) as end:
         main(["lore", "x.py"])

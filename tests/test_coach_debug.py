@@ -17,6 +17,7 @@ from coach import __main__ as coach
 from coach import debug
 from coach.debug import exercises, files, judging, kept, session
 from desk import place
+from grader.checks import checks_of
 from grader.problems import PROBLEMS, ROOT
 from quiz import store
 from quiz.terminal import Terminal
@@ -112,6 +113,12 @@ def test_the_reference_mends_it_and_the_verdict_gives_no_diagnosis():
     assert mended.solved and mended.message.startswith("All ")
     broken = debug.judge(one, "def merge(:\n")
     assert not broken.solved and broken.message
+
+
+def test_hints_lead_to_the_fault_and_not_to_what_it_breaks_elsewhere():
+    one = made("lora", "dropout_in_eval_mode")  # a check of the arguments sees it first
+    verdict = debug.judge(one, one.source)
+    assert verdict.check == checks_of("lora")["no_dropout_in_eval_mode"].title
 
 
 def test_lines_are_compared_by_syntax():
@@ -221,7 +228,9 @@ def test_what_was_left_goes_on_at_any_prompt(typed, desk):
     memory._write("UPDATE events SET content = ? WHERE kind = ?", (json.dumps(begun), "debug-begin"))
     _, text = typed("quit")
     assert "written anew" in text and (desk / "debug" / "lora_7.py").exists()
-    assert len(memory.events("debug-begin")) == 1 and len(kept.steps(memory, kept.running(memory, "lora"))) == 1
+    assert len(memory.events("debug-begin")) == 1 and [
+        one["step"] for one in kept.steps(memory, kept.running(memory, "lora")) if one["step"] != "left"
+    ] == ["line"]
     _, text = typed("give up", options=("lora", "--new"))
     assert "You go on" not in text and len(kept.ended(store.Store())) == 1  # the one that was left does not count
 

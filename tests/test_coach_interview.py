@@ -164,7 +164,7 @@ def test_who_leaves_a_question_out_is_not_asked_on():
 
 def test_a_part_whose_time_is_over_says_so_and_goes_on_only_if_wished():
     round_ = Round()
-    round_.log("round-part", {"what": "left", "part": "warmup", "seconds": 3600})
+    round_.log("round-part", {"what": "left", "part": "warmup", "seconds": 1800})
     assert round_.prompt.kind == "over"
     with pytest.raises(BadAnswer, match="more"):
         round_.say("hm")
@@ -172,10 +172,24 @@ def test_a_part_whose_time_is_over_says_so_and_goes_on_only_if_wished():
     assert round_.prompt.part == "warmup" and round_.prompt.kind != "over"
     assert any("went on when its time was over" in row for row in debrief(round_.state).times)
     other = Round()
-    other.log("round-part", {"what": "left", "part": "warmup", "seconds": 3600})
+    other.log("round-part", {"what": "left", "part": "warmup", "seconds": 1800})
     other.say("")
     assert other.prompt.part == "whiteboard"
     assert any("ended when its time was over" in row for row in debrief(other.state).times)
+
+
+def test_a_round_whose_time_is_over_says_so_once_and_closes_or_goes_on():
+    round_ = Round()
+    round_.log("round-part", {"what": "left", "part": "warmup", "seconds": 45 * 60})
+    assert round_.prompt.id == "over:round" and "45 minutes" in round_.prompt.say[0].text
+    closed = Round()
+    closed.events = list(round_.events)
+    closed.say("")
+    assert closed.prompt.part == "close"
+    round_.say("more")
+    assert round_.prompt.id == "over:warmup"
+    round_.say("")
+    assert round_.prompt.part == "whiteboard" and round_.prompt.kind != "over"  # it is not asked at each part again
 
 
 def test_marks_are_asked_even_when_the_time_is_over():
@@ -328,6 +342,13 @@ def test_without_a_seed_the_next_round_asks_something_else():
     assert len(set(topics)) == len(topics)
 
 
+def test_what_was_answered_lately_is_asked_last():
+    first = draw.draw(3, 30, "on-site", None, False)
+    names = first["questions"]
+    again = draw.draw(3, 30, "on-site", None, False, known=names)
+    assert not {*names} & {*again["questions"]}
+
+
 def test_a_copy_without_solutions_draws_stubs_that_need_nothing_else(monkeypatch):
     monkeypatch.setattr(type(PROBLEMS["lora"]), "reference", property(lambda problem: problem.folder / "gone.py"))
     for problem in set(table.table()["problems"].values()):
@@ -437,7 +458,7 @@ def test_a_round_in_the_terminal_that_is_left_and_gone_on_with(kept, says, tmp_p
     assert code == 1 and "--resume" in out and "30 min left of the round" in out
     code, out = says(["skip"] * 30, "--resume")
     assert code == 0 and "You go on" in out and "Question 2 of 4" in out and "Question 1 of 4" not in out
-    page = tmp_path / "own" / "interview" / "round-1" / "debrief.html"
+    (page,) = (tmp_path / "own" / "interview").glob("2026-05-04-*/debrief.html")
     assert page.exists() and str(page) in out and page.with_suffix(".md").exists()
     assert all(len(line) <= 80 for line in out.splitlines() if str(tmp_path) not in line and not line.startswith("    "))
     assert "No round was left" in says([], "--resume")[1]
@@ -624,7 +645,10 @@ def test_what_was_wrong_names_what_to_study_and_what_was_right_does_not():
 
     assert studied(wrong_) == {f"q-{name}" for name in questions} and not studied(right)
     text = as_html(debrief(wrong_))
-    assert "../../notebooks/" in text and "https://" in text and "<script" not in text
+    assert "https://" in text and "<script" not in text and 'ipynb"' not in text  # a browser cannot open a notebook
+    told = debrief(wrong_)
+    assert told.near and all(title.split(",")[0] in text for title, *_ in told.near)
+    assert text.index(told.near[0][0][:20]) < text.index("for another day")
     for name in questions:
         assert f'id="q-{name}"' in text
 

@@ -171,8 +171,8 @@ def test_who_leads_gets_the_answers_beside_the_question(face, page):
 def test_the_command_serves_and_a_kill_loses_nothing(tmp_path):
     places = {"QUIZ_HOME": str(tmp_path / "quiz"), "COURSE_HOME": str(tmp_path / "own"), "PYTHONUNBUFFERED": "1"}
     pipes = {"stdout": subprocess.PIPE, "stdin": subprocess.DEVNULL, "cwd": ROOT, "env": os.environ | places, "text": True}
-    command = [sys.executable, "-m", "coach", "interview", "--browser", "--seed", "5"]
-    process = subprocess.Popen(command, **pipes)
+    command = [sys.executable, "-m", "coach", "interview", "--browser"]
+    process = subprocess.Popen([*command, "--seed", "5"], **pipes)
     address = next(line.strip() for line in process.stdout if "http://" in line)
 
     def ask(path, body=None):

@@ -409,15 +409,17 @@ def test_solved_stubs_rounds_and_drills_tick_off(kept, run, monkeypatch):
     assert state(kept, "mock")
 
 
-def a_round(kept, at, answered=True, **plan):
-    number = kept.log("round", plan, at)
-    kept.log("round-answer", {"round": number} | ({} if answered else {"skipped": True}), at)
+def a_round(kept, at, minutes=20, **plan):
+    """A round of 30 minutes, of which so many were used."""
+    number = kept.log("round", plan | {"minutes": 30}, at)
+    kept.log("round-answer", {"round": number, "seconds": 30, "skipped": True}, at)
+    kept.log("round-answer", {"round": number, "seconds": 60 * minutes}, at)
     kept.log("round-end", {"round": number, "why": "ended"}, at)
 
 
-def test_a_round_without_an_answer_or_led_for_a_friend_is_none_of_ones_own(kept, run):
+def test_a_round_that_was_hardly_begun_or_led_for_a_friend_is_none_of_ones_own(kept, run):
     run(*EVENING)
-    a_round(kept, FRIDAY, answered=False)
+    a_round(kept, FRIDAY, minutes=1)
     a_round(kept, FRIDAY, interviewer=True)
     assert not state(kept, "mock")
     a_round(kept, FRIDAY)
@@ -440,6 +442,31 @@ def test_a_drill_is_done_when_the_questions_are_answered_and_nothing_missed_is_l
     assert state(kept, "sft-drill") and not state(kept, "lora-drill")
     kept.add(items[6], 0.0, 1, FRIDAY + timedelta(hours=1))
     assert state(kept, "sft-drill"), "what is missed later does not undo it"
+
+
+def test_what_the_first_questions_have_shown_is_drilled_first_and_their_time_counts(kept, run):
+    sft, lora = (bank.items(topic, about="interview")[0] for topic in ("sft", "lora"))
+    session = kept.begin({"items": [], "measure": "on-site"})
+    for item in (sft, lora):
+        kept.add(item, 0.0, 1, FRIDAY, session)
+    plan, _ = plans.make(kept, {"when": "2026-05-02", "minutes": 90, "round": "on-site", "coding": False, "session": session})
+    assert plan.steps[0].step.do == "python -m coach drill" and sum(one.step.minutes for one in plan.steps) <= 88
+    drilled = kept.begin({"items": [], "drill": True})
+    for item in (sft, sft, lora):
+        kept.add(item, 1.0, 0, FRIDAY, drilled)
+        assert not state(kept, "missed")
+    kept.add(lora, 1.0, 0, FRIDAY, drilled)
+    assert state(kept, "missed")
+
+
+def test_the_day_of_the_interview_is_for_a_review_and_the_cheat_sheet(kept, run, monkeypatch):
+    kept.add(bank.items("lora", about="interview")[0], 0.0, 0, FRIDAY)
+    run(*EVENING)
+    at(monkeypatch, FRIDAY + timedelta(hours=20))
+    assert "made anew" in run()[1]
+    today = [planned.step for planned in plans.current(kept).of("2026-05-02")]
+    assert today[-1].id == "cheatsheet" and sum(step.minutes for step in today) <= 25
+    assert "review-2026-05-02" in ids_of(kept)
 
 
 def test_a_review_that_was_missed_is_not_the_next_step(kept, run, monkeypatch):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from coach.debug.exercises import Exercise
+from coach.debug.exercises import Exercise, told_of
 from grader.problems import PROBLEMS
 
 
@@ -13,7 +13,7 @@ class Verdict:
     Attributes:
         solved: all checks pass.
         message: what was seen, without a diagnosis.
-        check: the title of the first check that fails: what must hold.
+        check: the title of a check that fails, of the one that sees the exercise's fault if it does: what must hold.
         hints: three for that check, from a nudge to nearly the solution.
     """
 
@@ -40,6 +40,7 @@ def judge(exercise: Exercise, source: str) -> Verdict:
     open_results = [result for result in report.results if result.status != "passed"]
     if not open_results:
         return Verdict(True, f"All {len(report.results)} checks pass.")
-    first = report.first_failure or open_results[0]
+    own = told_of(exercise.problem).get(exercise.mistake, {}).get("check")  # that which sees the fault: its hints lead there
+    first = next((result for result in open_results if result.check.id == own), None) or report.first_failure or open_results[0]
     count = f"{len(open_results)} of {len(report.results)} checks {'fails' if len(open_results) == 1 else 'fail'}."
-    return Verdict(False, f"{count} The first one: {first.message}", first.check.title, first.check.hints)
+    return Verdict(False, f"{count} One of them: {first.message}", first.check.title, first.check.hints)

@@ -30,7 +30,11 @@ def run(terminal: Terminal, memory: Store, running: kept.Running) -> int:
     try:
         while True:
             start = time.monotonic()
-            typed = terminal.ask(PROMPT).strip().lower()
+            try:
+                typed = terminal.ask(PROMPT).strip().lower()
+            except (KeyboardInterrupt, EOFError):
+                kept.step(memory, running, "left", min(time.monotonic() - start, LONGEST))
+                raise
             seconds = min(time.monotonic() - start, LONGEST)
             if _answered(terminal, memory, running, typed, seconds):
                 return 0

@@ -2,12 +2,14 @@
 
 import argparse
 import sys
+from datetime import timedelta
 from random import SystemRandom
 
 from coach.interview import table
 from quiz import bank, keyless, store
 from quiz.terminal import Terminal
 
+LATELY = timedelta(days=14)  # an answer that was told since then is remembered, and shows nothing
 BEGINS = ("minutes", "round", "topic", "seed", "coding", "interviewer", "candidate")  # what a round is begun with
 
 
@@ -87,9 +89,12 @@ def _plan(kept: store.Store, options) -> dict:
     from coach.interview.draw import draw
     from coach.interview.session import rounds
 
-    before = [] if options.seed is not None else [state.plan for state in rounds(kept).values()]
+    before, known = [], set()
+    if options.seed is None:
+        before = [state.plan for state in rounds(kept).values()]
+        known = {attempt.item for attempt in kept.attempts() if store.now() - attempt.at < LATELY}
     seed = SystemRandom().randrange(10**6) if options.seed is None else options.seed
-    plan = draw(seed, options.minutes, options.round, options.topic, options.coding, before)
+    plan = draw(seed, options.minutes, options.round, options.topic, options.coding, before, known)
     if options.interviewer or options.candidate:
         plan |= {"interviewer": True, "candidate": (options.candidate or "").strip() or None}
     return plan

@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from coach import opentext
 from coach.interview import engine, prompts, table
 from coach.interview.state import State
 from coach.interview.whiteboards import whiteboards
@@ -102,16 +103,23 @@ class Debrief:
     earlier: tuple[tuple[str, dict[str, dict[str, float]]], ...] = field(default=())
 
     @property
-    def study(self) -> list[tuple[str, str, list[Evidence]]]:
-        """What to read for all that was not wholly right: text, link, and what it is for.
+    def near(self) -> list[tuple[str, str, list[Evidence]]]:
+        """What to read in the notebooks."""
+        return [one for one in self.study if "://" not in one[1]]
 
-        The notebooks stand first, and what serves most before the rest.
-        """
+    @property
+    def far(self) -> list[tuple[str, str, list[Evidence]]]:
+        """The sources, for another day."""
+        return [one for one in self.study if "://" in one[1]]
+
+    @property
+    def study(self) -> list[tuple[str, str, list[Evidence]]]:
+        """What to read for all that was not wholly right: text, link, and what it is for. What serves most stands first."""
         found: dict[tuple[str, str], list[Evidence]] = {}
         for one in (evidence for competence in self.competences for evidence in competence.evidence):
             for place in one.study if one.score != 1 else ():
                 found.setdefault(place, []).append(one)
-        order = sorted(found, key=lambda place: ("://" in place[1], -len(found[place])))
+        order = sorted(found, key=lambda place: -len(found[place]))
         return [(*place, found[place]) for place in order]
 
 
@@ -154,7 +162,7 @@ def _opening(state: State) -> tuple[str, ...]:
     plan = state.plan
     about = f" on {bank.TOPICS[plan['topic']]}" if plan["topic"] else ""
     used = sum(state.used.values())
-    said = [f"A round of {plan['minutes']} minutes, {plan['level']}{about}; {used / 60:.0f} minutes were used."]
+    said = [f"A round of {plan['minutes']} minutes, {plan['level']}{about}; {opentext.in_minutes(used)} were used."]
     said[0] += f" Seed {plan['seed']}."
     if state.led:
         said.append("Another person led this round. Where it says so, the marks are theirs.")
@@ -210,15 +218,20 @@ def _of_question(state: State, item, study) -> Evidence:
     if "answer" in told:
         shown = prompts.asked(state, item.id)
         rows = asking.in_words(shown, told["answer"])
-        said = "; ".join(f"{label} {text}".strip() for label, text in rows) or "nothing"
+        said = "; ".join(_labelled(label, text) for label, text in rows) or "nothing"
     else:
         said = "told to the partner"
     return Evidence(asked, said, _measured(told["score"]), told["by"], told["score"], **common)
 
 
 def _right(state: State, item) -> str:
-    rows = [f"{label} {text}".strip() for label, text in prompts.right_in_words(state, item.id)]
+    rows = [_labelled(label, text) for label, text in prompts.right_in_words(state, item.id)]
     return f"{'; '.join(rows)}. {item.explanation}".replace("..", ".")
+
+
+def _labelled(label: str, text: str) -> str:
+    """“c) the answer”, where the answer has a letter."""
+    return f"{label}) {text}" if label else text
 
 
 def _measured(score: float) -> str:
@@ -254,8 +267,9 @@ def _derivation(state: State):
     board = whiteboards().get(name)
     if board:
         points = [point.text for point in board.rubric]
+        study = (*_topics_reading([board.topic]), *_cited(board.sources))
         found = _by_points(
-            state, f"w:{name}", board.task, points, board.solution, _cited(board.sources), f"w-{name}", worth=True
+            state, f"w:{name}", board.task, points, board.solution, study, f"w-{name}", worth=True
         )
         if found:
             yield found
@@ -276,9 +290,10 @@ def _review(state: State):
         yield Evidence(asked, "left out", "not answered", **common)
         return
     found, of, accused = len(told["found"]), told["of"], told["accused"]
+    wrongly = f"{len(accused)} right line{'s' * (len(accused) != 1)} accused"
     missed = [fault.title for place, fault in enumerate(script.faults) if place not in told["found"]]
-    measured = f"{found} of {of} faults found, {len(accused)} right lines accused"
-    measured = f"The script has no fault; {len(accused)} right lines accused" if not of else measured
+    measured = f"{found} of {of} faults found, {wrongly} (each takes one off)"
+    measured = f"The script has no fault; {wrongly}" if not of else measured
     measured += f". Missed: {'; '.join(missed)}" if missed else ""
     lines = f"lines {', '.join(map(str, told['lines']))}" if told["lines"] else "no line is faulty"
     yield Evidence(asked, lines, measured, "course", _review_score(found, of, len(accused)), **common)

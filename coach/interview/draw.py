@@ -12,18 +12,21 @@ from quiz import bank, followups
 LEVELS = list(bank.LEVELS)
 
 
-def draw(seed: int, minutes: int, level: str, topic: str | None, coding: bool, before: Iterable[dict] = ()) -> dict:
+def draw(
+    seed: int, minutes: int, level: str, topic: str | None, coding: bool, before: Iterable[dict] = (), known: Iterable[str] = ()
+) -> dict:
     """The plan of a round, as it is kept.
 
     Args:
         level: of the round; a round on-site asks questions of a screening call as well.
-        before: the plans of earlier rounds; what they have asked comes last. Leave it out, and the seed alone decides.
+        before: the plans of earlier rounds; what they have asked comes last.
+        known: questions whose answers were told lately; they come last, too. Leave out both, and the seed alone decides.
 
     Raises:
         ValueError: there is nothing to ask on this topic.
     """
     random, before = Random(seed), list(before)
-    asked = {name for plan in before for name in (*plan["questions"], plan["whiteboard"], plan["review"])}
+    asked = {name for plan in before for name in (*plan["questions"], plan["whiteboard"], plan["review"])} | {*known}
     plan = {"seed": seed, "minutes": minutes, "level": level, "topic": topic, "depth": table.table()["depth"]}
     plan["parts"] = table.budget(minutes, coding)
     plan["questions"] = _questions(random, minutes, level, topic, asked)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from coach import beliefs
 from coach.interview import prompts
 from coach.interview.prompts import Block, Prompt
-from coach.interview.state import State
+from coach.interview.state import ROUND, State
 from coach.interview.whiteboards import whiteboards
 from lab import review
 from quiz import asking, bank, followups
@@ -30,6 +30,8 @@ def next_prompt(state: State) -> Prompt | None:
         found = None if part in state.closed else PARTS[part](state)
         if found is None:
             continue
+        if found.opens and state.left() <= 0 and ROUND not in state.overtime and part != "close":
+            return prompts.round_over(state, part)
         if found.opens and state.left(part) <= 0 and part not in state.overtime:
             return prompts.over(state, part)
         return found
@@ -52,7 +54,8 @@ def take(state: State, prompt: Prompt, answer: str, seconds: float = 0, verdict:
     if text.lower() == "end":
         return [("round-part", common | {"what": "left"}), ("round-end", {"round": state.number, "why": "ended"})]
     if prompt.kind == "over":
-        return [("round-part", common | {"what": _what_follows(text)})]
+        what = _what_follows(text)
+        return [("round-part", common | {"what": f"round-{what}" if prompt.id == f"over:{ROUND}" else what})]
     if text.lower() in ("skip", "give up"):
         told = {"skipped": True}
     else:

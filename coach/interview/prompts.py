@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from coach.interview import table
-from coach.interview.state import State
+from coach.interview.state import ROUND, State
 from coach.interview.whiteboards import whiteboards
 from lab import review
 from quiz import asking, bank, followups
@@ -115,7 +115,8 @@ def _points(state, id_, part, heading, say, points, aside=(), opens=True, which=
     note = " A note may stand behind a /." if state.led else ""
     choices = tuple(zip(LETTERS, points))
     how = f"{who} {LETTERS_OF}{note}"
-    return Prompt(id_, part, "marks", heading, tuple(say), how, choices, "many", aside=aside, opens=opens)
+    none = (("0", "None of them"),)
+    return Prompt(id_, part, "marks", heading, tuple(say), how, choices, "many", aside=aside, quick=none, opens=opens)
 
 
 # --- the other parts ----------------------------------------------------------------------------
@@ -181,6 +182,14 @@ def over(state: State, part: str) -> Prompt:
     quick = (("next", "Go on with what comes next"), ("more", "Stay with this part"))
     how = "Enter goes on with what comes next. “more” stays with this part."
     return Prompt(f"over:{part}", part, "over", f"{table.PARTS[part]}: time", say, how, quick=quick, opens=False)
+
+
+def round_over(state: State, part: str) -> Prompt:
+    words = f"The round is over: {state.plan['minutes']} minutes."
+    say = (Block(f"{words} An interviewer would stop here. If you stay, the debrief says so."),)
+    quick = (("next", "Close the round"), ("more", "Stay"))
+    how = "Enter closes the round; what was not asked is left out. “more” goes on."
+    return Prompt(f"over:{ROUND}", part, "over", "The round: time", say, how, quick=quick, opens=False)
 
 
 def right_in_words(state: State, name: str) -> list[tuple[str, str]]:

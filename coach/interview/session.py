@@ -29,7 +29,7 @@ class Session:
     @property
     def folder(self) -> Path:
         """Where the file to work in and the debrief lie."""
-        return place.own() / FOLDER / f"round-{self.number}"
+        return place.own() / FOLDER / f"{self.state().at.astimezone():%Y-%m-%d-%H%M%S}"
 
     def state(self) -> State:
         return rounds(self.kept)[self.number]

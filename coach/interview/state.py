@@ -16,6 +16,7 @@ from datetime import datetime
 from quiz.store import Event
 
 KINDS = ("round", "round-part", "round-answer", "round-end")
+ROUND = "round"  # stands for all parts among those that went on over their time
 
 
 @dataclass
@@ -29,7 +30,7 @@ class State:
         tries: what was done in the coding part, in order.
         used: seconds at prompts, by part.
         closed: the parts that were ended before all was asked.
-        overtime: the parts that went on when their time was over.
+        overtime: the parts that went on when their time was over, and ROUND if the whole round did.
         drafts: what was written and not sent, by prompt.
         file: what is kept of the file in which code is written; empty before it is there.
         ended: why the round is over; empty while it is not.
@@ -92,6 +93,10 @@ def apply(state: State, kind: str, told: dict) -> None:
             state.closed.add(told["part"])
         case "round-part", "overtime":
             state.overtime.add(told["part"])
+        case "round-part", "round-closed":
+            state.closed |= state.plan["parts"].keys() - {"close"}
+        case "round-part", "round-overtime":
+            state.overtime.add(ROUND)
         case "round-part", "draft":
             state.drafts[told["prompt"]] = told["text"]
         case "round-part", "file":

@@ -24,8 +24,8 @@ def write_debrief(session: Session) -> tuple[Path, Path]:
 
 
 def address(link: str) -> str:
-    """A link as it is from the folder of a round. Those of the bank start from the notebooks."""
-    return link if not link or "://" in link else f"../../notebooks/{link}"
+    """A link that a browser can open. A notebook is none of its pages: the title names the notebook and the section."""
+    return link if "://" in link else ""
 
 
 def lasted(minutes: float) -> str:
@@ -39,14 +39,18 @@ def as_markdown(told: Debrief) -> str:
         for evidence in one.evidence:
             lines += _evidence(evidence)
     if told.study:
-        lines += ["## What to study", ""]
-        lines += [f"- {_link(title, link)}, for: {'; '.join(one.short for one in seen)}" for title, link, seen in told.study]
-        lines += ["", *([] if told.led else [AGAIN, ""])]
+        lines += ["## What to study", "", *_places(told.near), ""]
+        lines += [] if told.led else [AGAIN, ""]
+        lines += ["The sources, for another day:", "", *_places(told.far), ""] if told.far else []
     lines += ["## Time", "", "| part | minutes | used | |", "|---|---|---|---|"]
     lines += [f"| {title} | {minutes} | {took:.1f} | {words} |" for title, minutes, took, words in told.times]
     lines += ["", "## Compared with earlier rounds", ""]
     lines += _earlier(told) if told.earlier else ["There is no earlier round that was marked in the same way."]
     return "\n".join(lines) + "\n"
+
+
+def _places(places) -> list[str]:
+    return [f"- {_link(title, link)}, for: {'; '.join(one.short for one in seen)}" for title, link, seen in places]
 
 
 def _evidence(one) -> list[str]:
@@ -67,7 +71,7 @@ def _quoted(text: str) -> str:
 
 
 def _link(title: str, link: str) -> str:
-    return f"[{title}](<{address(link)}>)" if link else title
+    return f"[{title}](<{link}>)" if address(link) else title
 
 
 def shares(one: dict[str, float]) -> str:
@@ -89,10 +93,19 @@ def _earlier(told: Debrief) -> list[str]:
     return [f"| | {' | '.join(days)} |", "|---" * (len(days) + 1) + "|", *rows]
 
 
+def _marked(words: str) -> str:
+    """Escaped text; what stands in backticks is code."""
+    from markupsafe import Markup, escape
+
+    parts = str(escape(words)).split("`")
+    return Markup("".join(f"<code>{part}</code>" if place % 2 and place < len(parts) - 1 else part for place, part in enumerate(parts)))
+
+
 def as_html(told: Debrief) -> str:
     """One page without network and scripts, to read and to print."""
     from jinja2 import Environment, FileSystemLoader  # here, since the round itself does without it
 
     pages = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    pages.filters["marked"] = _marked
     rows = table_of(told) if told.earlier else []
     return pages.get_template("debrief.html").render(told=told, by=BY, address=address, lasted=lasted, again=AGAIN, rows=rows)

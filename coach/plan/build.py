@@ -48,6 +48,7 @@ def build(
     done: Iterable[str] = (),
     spent_today: int = 0,
     due_today: bool = False,
+    missed: bool = False,
 ) -> Plan:
     """The plan for these days.
 
@@ -56,12 +57,13 @@ def build(
         knowledge: by topic, from 0 to 1; a topic that is not there is unknown.
         done: the ids of steps that need not be done again. They count as done for what needs them.
         spent_today: minutes of the first day that are gone.
+        missed: something was answered wrong and not drilled, so a drill comes first.
         due_today: the quiz's own schedule brings something back on the first day already.
     """
     done = set(done)
     plan = Plan({day: [] for day in days})
     room = dict.fromkeys(days, minutes) | {days[0]: max(0, minutes - spent_today)}
-    ends = _ends(days, days if due_today else days[1:], room, done, plan)
+    ends = _ends(days, days if due_today else days[1:], missed, room, done, plan)
     candidates = [step for step in catalog.steps().values() if step.id not in done and (coding or step.kind not in CODING)]
     pays = {step.id: pay(step, round_, knowledge) for step in candidates}
     sure = _exercise(candidates, pays, CODE * sum(room.values()))
@@ -88,7 +90,7 @@ def _weight(topic: str, knowledge: dict[str, float]) -> float:
     return catalog.asked(topic) * (1 - knowledge.get(topic, UNKNOWN))
 
 
-def _ends(days: list[str], reviews: list[str], room: dict[str, int], done: set[str], plan: Plan) -> dict[str, list[Step]]:
+def _ends(days: list[str], reviews: list[str], missed: bool, room: dict[str, int], done: set[str], plan: Plan) -> dict[str, list[Step]]:
     """Takes the room for what is sure to be there: reviews, mock interviews, the cheat sheet. Returns what ends each day."""
     ends = {day: [] for day in days}
     mock, sheet = catalog.interview(_mock_minutes(days, room), "mock"), catalog.cheatsheet()
@@ -110,6 +112,8 @@ def _ends(days: list[str], reviews: list[str], room: dict[str, int], done: set[s
         take(catalog.interview(30, "first-mock"), [days[len(days) // 2]], ends)
     for day in reviews:
         take(catalog.review(day), [day], plan.days)
+    if missed:
+        take(catalog.missed(), days[:1], plan.days)
     return ends
 
 

@@ -74,6 +74,8 @@ def step(id_: str, minutes: int) -> Step | None:
         return interview(minutes, id_)
     if id_ == "cheatsheet":
         return cheatsheet()
+    if id_ == "missed":
+        return missed()
     return review(id_.removeprefix("review-")) if id_.startswith("review-") else steps().get(id_)
 
 
@@ -88,6 +90,12 @@ def cheatsheet() -> Step:
         title = "Read the short answers of all topics once more"
         do = "notebooks 01 to 05 and 10: the part “The one-minute answer” of each"
     return Step("cheatsheet", "", "cheatsheet", title, do, table()["minutes"]["cheatsheet"])
+
+
+def missed() -> Step:
+    """What was missed in the questions that found out where one stands."""
+    title, minutes = "Drill what you have missed so far", table()["minutes"]["drill"]
+    return Step("missed", "", "drill", title, "python -m coach drill", minutes)
 
 
 def review(day: str) -> Step:

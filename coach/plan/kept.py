@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from coach import drill
 from coach.plan import build, catalog, standing, ticks
 from coach.plan.catalog import Step
 from quiz import bank, store
@@ -48,6 +49,7 @@ class Current:
         return [planned for planned in self.steps if planned.day == day]
 
 
+MORNING = 25  # minutes on the day of the interview, for whoever has prepared before: a review, what was missed, the cheat sheet
 KEYS = ("when", "minutes", "round", "coding")  # of a wish
 
 
@@ -103,9 +105,15 @@ def make(kept: store.Store, wish: dict, before: Current | None = None) -> tuple[
     done |= {step.id for step in catalog.steps().values() if ticks.is_done(step, seen)}
     spent = sum(planned.step.minutes for planned in finished if planned.day == today.isoformat())
     attempts = kept.attempts()
+    if not before:  # the questions that measured took their time
+        spent += sum(attempt.session == wish.get("session") for attempt in attempts) if wish.get("session") else 0
+    minutes = wish["minutes"]
+    if before and wish["when"] == today.isoformat() > store.study_day(since).isoformat():
+        minutes = min(minutes, MORNING + spent)  # the rest is named as left out
     knowledge = standing.knowledge(attempts, wish["round"], at)
     due = bank.has_keys() and bool(store.due(attempts, at))
-    plan = build.build(days, wish["minutes"], wish["round"], wish["coding"], knowledge, done, spent, due)
+    missed = bank.has_keys() and bool(drill.plan(attempts, None, None)["missed"])
+    plan = build.build(days, minutes, wish["round"], wish["coding"], knowledge, done, spent, due, missed)
     steps = [_told(planned.step, planned.day) for planned in finished]
     steps += [_told(step, day) for day, steps in plan.days.items() for step in steps]
     content = {key: wish[key] for key in KEYS} | {"since": since.isoformat(), "knowledge": knowledge, "steps": steps}

@@ -108,6 +108,8 @@ def _next(terminal: Terminal, current: Current, numbers: dict[str, int], today: 
     when = "" if planned.day <= today.isoformat() else f" ({day_in_words(planned.day)})"
     terminal.say(f"Next: step {number}{when}, {_count(planned.step.minutes, 'minute')}. {planned.step.label}", "bold")
     terminal.say(planned.step.do, indent=INDENT)
+    if planned.step.do.startswith("notebooks"):
+        terminal.say("To open it: make lab", indent=INDENT)
     if planned.step.stubs:
         terminal.say("Then: make check", indent=INDENT)
     if planned.step.kind in ("answers", "next", "read", "codereview", "cheatsheet"):

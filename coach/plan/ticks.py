@@ -10,6 +10,9 @@ from coach.plan import standing
 from coach.plan.catalog import Step, questions
 from quiz import bank, store
 
+ANY = "any"  # stands for all topics
+A_THIRD = 1 / 3  # of its minutes, from which a mock interview counts
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -17,10 +20,11 @@ class Facts:
 
     Attributes:
         answered: by topic, how many different questions were answered in the quiz.
-        drilled: the topics of which, with the questions of a step answered, nothing that was missed was left to be right.
+        drilled: the topics of which, with the questions of a step answered, nothing that was missed was left to be right;
+            ANY if that was so of all topics after a drill.
         solved: by problem, its solved stubs.
         debugged: the problems of which a bug was searched to the end: mended, or given up and looked at.
-        rounds: the days (ISO) on which mock interviews came to their end in which the candidate has answered.
+        rounds: the days (ISO) on which mock interviews of one's own were ended, with a third of their time used by answers.
         reviewed: the days (ISO) on which what was due was reviewed.
         ticked: the steps that were ticked off by hand, and not taken back.
     """
@@ -69,7 +73,7 @@ def is_done(step: Step, seen: Facts, day: str = "") -> bool:
             wanted = int(step.do.rpartition(" ")[2])
             return seen.answered[step.topic] >= wanted
         case "drill":
-            return step.topic in seen.drilled
+            return (step.topic or ANY) in seen.drilled
         case "core" | "code":
             return set(step.stubs) <= seen.solved.get(step.problem, set())
         case "debug":
@@ -95,19 +99,22 @@ def _drilled(attempts: list[store.Attempt], since: datetime) -> frozenset:
             answered[item.topic].add(item.id)
         if len(answered[item.topic]) >= wanted[item.topic] and not missed[item.topic]:
             found.add(item.topic)
+        if attempt.at >= since and attempt.drilled and not any(missed.values()):
+            found.add(ANY)
     return frozenset(found)
 
 
 def _rounds(kept: store.Store, since: datetime) -> tuple[str, ...]:
-    own, answered, found = set(), set(), []
-    for event in kept.events("round", "round-answer", "round-end"):
+    minutes, used, found = {}, Counter(), []
+    for event in kept.events("round", "round-part", "round-answer", "round-end"):
         told = event.content
         if event.kind == "round" and not told.get("interviewer"):
-            own.add(event.number)
-        elif event.kind == "round-answer" and not told.get("skipped"):
-            answered.add(told["round"])
-        elif event.kind == "round-end" and event.at >= since and told["round"] in own & answered:
-            found.append(store.study_day(event.at).isoformat())
+            minutes[event.number] = told.get("minutes", 0)
+        elif event.kind in ("round-part", "round-answer"):
+            used[told.get("round")] += 0 if told.get("skipped") else told.get("seconds", 0)
+        elif event.kind == "round-end" and event.at >= since and told["round"] in minutes:
+            if used[told["round"]] >= A_THIRD * 60 * minutes[told["round"]]:
+                found.append(store.study_day(event.at).isoformat())
     return tuple(found)
 
 

@@ -113,7 +113,7 @@ async function send(text) {
 function picked() {
   const letters = [...main.querySelectorAll("input:checked")].map((input) => input.value);
   const note = $("note")?.value.trim();
-  const words = letters.join(" ") || (view.kind === "marks" ? "0" : "");
+  const words = letters.join(" ");
   return note ? `${words} / ${note}` : words;
 }
 
@@ -195,7 +195,7 @@ function draw(data) {
 // The terminal's words name what is typed; here some of it is clicked.
 function how() {
   if (view.pick === "one") return "Choose one. Its letter on the keyboard does the same.";
-  if (view.kind === "marks") return `${view.how.split("?")[0]}? Choose all that apply, or none.`;
+  if (view.kind === "marks") return `${view.how.split("?")[0]}? Choose all that apply, or “None of them”.`;
   if (view.pick === "many") return "Several are right. Choose them.";
   if (view.kind === "text") return view.how.replace(" An empty line ends your answer.", "");
   if (view.kind === "code") return "Work in the file with your own editor and save it. Then check it here.";
