@@ -1,7 +1,7 @@
 """The quiz in a notebook: a widget that asks, and a still page for whoever reads the notebook without a kernel.
 
-The browser (`widget.js`) draws the questions and sends what was chosen or typed, as letters or text, in the forms of
-the terminal. Everything else happens here, in the kernel: answers are understood, graded and recorded.
+The browser (`question.js`, `widget.js`) draws the questions and sends what was chosen or typed, as letters or text, in
+the forms of the terminal. Everything else happens here, in the kernel: answers are understood, graded and recorded.
 """
 
 import html
@@ -57,10 +57,16 @@ def _someone_is_there() -> bool:
     return kernel is None or kernel.get_parent().get("content", {}).get("allow_stdin", True)
 
 
+def _module() -> str:
+    """What the browser loads, as one module: the drawing of a question, and the notebook's side of it."""
+    question, notebook = ((HERE / name).read_text(encoding="utf-8") for name in ("question.js", "widget.js"))
+    return question + notebook.replace('import { ask, make } from "./question.js";\n', "")
+
+
 class Quiz(anywidget.AnyWidget):
     """Questions in a notebook. Each press of “Check” is one attempt."""
 
-    _esm = HERE / "widget.js"
+    _esm = _module()
     _css = HERE / "widget.css"
     questions = traitlets.List().tag(sync=True)  # what the browser draws, without the keys
     progress = traitlets.Unicode().tag(sync=True)

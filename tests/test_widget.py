@@ -1,6 +1,7 @@
 """The quiz in a notebook, driven by the messages that the browser sends."""
 
 import html
+import json
 import re
 import sqlite3
 import subprocess
@@ -11,6 +12,7 @@ from jupyter_client.manager import start_new_kernel
 
 from quiz import asking, bank, store, terminal, widget
 from quiz.grading import key_of
+from tests.browser import chromium, needs_chromium
 
 KINDS = ("single", "multiple", "numeric", "prints", "ordering", "matching", "open")
 
@@ -309,7 +311,7 @@ def test_a_program_that_runs_the_notebook_gets_the_page_and_a_person_the_widget(
 
 
 def test_text_never_becomes_markup_in_the_browser():
-    script = (widget.HERE / "widget.js").read_text(encoding="utf-8")
+    script = widget.Quiz._esm
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write", script)
 
 
@@ -319,6 +321,45 @@ def test_the_style_is_that_of_the_quiz_alone():
     for selectors in re.findall(r"([^{}]+)\{", style):
         for selector in selectors.split(","):
             assert selector.strip().startswith((".quiz", "@media")), selector
+
+
+HOST = """(async () => {
+  const { default: widget } = await import(URL.createObjectURL(new Blob([SCRIPT], { type: "text/javascript" })));
+  const [state, listeners] = [{ questions: QUESTIONS, progress: "Answered 0 of 7." }, {}];
+  window.sent = [];
+  window.told = (name, value) => listeners[name](value);
+  const on = (name, call) => (listeners[name] = call);
+  const model = { get: (name) => state[name], on, off: () => {}, send: (one) => sent.push(one) };
+  widget.render({ model, el: document.body });
+})()"""
+
+
+@needs_chromium
+def test_a_browser_draws_each_kind_sends_what_was_chosen_and_shows_the_reply(tmp_path):
+    quiz = widget.Quiz([one(kind).asked[0] for kind in KINDS])
+    with chromium(tmp_path / "profile") as page:
+        page.run(HOST.replace("SCRIPT", json.dumps(quiz._esm)).replace("QUESTIONS", json.dumps(quiz.questions)))
+        assert page.run("[...document.querySelectorAll('.heading')].map((one) => one.textContent)") == [
+            question["heading"] for question in quiz.questions
+        ]
+        page.run("document.querySelectorAll('textarea, input[type=text]').forEach((field) => (field.value = 'words'))")
+        page.run("document.querySelectorAll('input[type=radio], input[type=checkbox]').forEach((box) => box.click())")
+        page.run("document.querySelectorAll('select').forEach((select, place) => (select.selectedIndex = place + 1))")
+        page.run("document.querySelector('[aria-label^=\"Move down\"]').click()")
+        page.run("document.querySelectorAll('form').forEach((form) => form.requestSubmit())")
+        sent = page.run("sent")
+        answers = [message["answer"] for message in sent]
+        count = len(quiz.asked[1].choices)
+        assert [message["number"] for message in sent] == list(range(7)) and not any(message["marks"] for message in sent)
+        assert answers[0] == asking.LETTERS[len(quiz.asked[0].choices) - 1], "of radio buttons the last one that was pressed"
+        assert answers[1] == " ".join(asking.LETTERS[:count]) and answers[2] == answers[3] == answers[6] == "words"
+        assert answers[4].startswith("b a c") and answers[5].startswith("a b c")
+        for message in sent:
+            page.run(f"told('msg:custom', {json.dumps(quiz.reply(message))})")
+        said = page.run("[...document.querySelectorAll('.feedback')].map((one) => one.textContent)")
+        assert all("Proof: " in said[place] for place in (0, 1, 3, 4, 5)) and "is not a number" in said[2]
+        assert page.run("document.querySelectorAll('fieldset fieldset input').length") == len(quiz.asked[6].item.rubric)
+        assert not page.errors
 
 
 def test_the_quiz_starts_without_the_widget():
