@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: help check watch plan interview cheatsheet progress quiz test lab real slides reset update bench release collect grade live setup-classroom lock
+.PHONY: help check watch plan interview cheatsheet progress quiz test lab real slides site reset update bench release collect grade live setup-classroom lock
 .DEFAULT_GOAL := help
 
 help:  ## show this list
@@ -19,6 +19,7 @@ help:  ## show this list
 	@echo "make progress            what you know, now and on the interview's day, on one page"
 	@echo "make real                fetch a real language model (SmolLM2, 93 MB), once; then it loads without a network"
 	@echo "make slides              the topics as slides, in the folder slides"
+	@echo "make site                the course as a web site, in the folder website"
 	@echo "make reset               list the backups; PROBLEM=lora STUB=inject_lora blanks one stub (your text is kept)"
 	@echo "make update              the newest edition of the course, with your work carried over"
 	@echo "make test                run the tests of the course itself"
@@ -69,6 +70,12 @@ slides: $(READY)
 	@$(RUN) -m jupyter nbconvert --config lab/slides/config.py notebooks/0[1-5]_*.ipynb notebooks/10_*.ipynb
 	@ls slides/*.slides.html
 	@echo "They need no network, and the folder slides/scripts. For a PDF: open a page in Chrome, put ?print-pdf after .html, and print."
+
+site: $(VENV)/.site
+	@$(RUN) site/build.py $(ARGS)
+$(VENV)/.site: $(READY) requirements-site.txt constraints.txt
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-site.txt -c constraints.txt
+	@touch $@
 
 reset: $(READY)
 	@$(RUN) -m grader.reset $(PROBLEM) $(STUB) $(if $(BACK),--back "$(BACK)")

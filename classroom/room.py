@@ -22,13 +22,13 @@ from classroom.incoming.roster import Roster, read_roster
 from classroom.likeness.report import Alike, look
 from classroom.outgoing import overrides as said
 from classroom.outgoing import pages
-from classroom.outgoing.cells import digits
 from classroom.outgoing.gradebooks import Grades, books, rows_of
 from classroom.outgoing.overrides import Overrides, Somebody
 from classroom.outgoing.shown import Shown
 from classroom.outgoing.standing import BY_HAND, GRADED, MISSING, Standing, by_the_due_date, key_of, standings, totals
 from classroom.outgoing.uploads import uploads
 from classroom.words import counted
+from desk.cells import digits
 from desk.files import write
 from grader.problems import PROBLEMS
 from grader.verdict import PUBLIC_SEED

@@ -8,4 +8,5 @@ update    a new edition of the course, with the learner's work carried over
 place     which folder is the student's, where a class shares one installation
 start     makes such a folder
 share     makes an installation ready for a class
+elsewhere the links and the first cell with which a notebook works where the course is not installed
 """

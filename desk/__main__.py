@@ -3,7 +3,9 @@
 check    grade your notebooks: what is solved, what is next
 watch    the same, each time you save; q quits
 quiz     answer ten questions; `quiz --topic lora --exam` chooses
+coach    before an interview: `coach plan`, `coach drill`, `coach interview`, `coach progress`; `coach --help` tells more
 lab      open the course in JupyterLab, after bringing the halves of all notebooks in step. Takes JupyterLab's options
+real     fetch a real language model (93 MB), once; notebook 9 needs it
 reset    list the backups; `reset lora inject_lora` blanks one stub, `reset --back NAME` brings a backup back
 update   take a new edition and carry your work over. `update FROM` names a folder, a zip, or a branch such as origin/main
 
@@ -11,6 +13,9 @@ Where a class shares one installation:
 start    make a folder of your own; `start FOLDER` says where. Without this, the other commands make ~/finetuning
 hub      what JupyterHub starts for a student
 share    for the owner of the installation: make it ready for all
+
+For whoever publishes the course:
+address  `address https://github.com/NAME/REPO`: where notebooks can be opened and installed from, in all of them
 
 Exit status 0: done; 2: it cannot be done, and why.
 """
@@ -31,23 +36,30 @@ def main(arguments: list[str]) -> int:
 
     try:
         match arguments:
-            case [("check" | "watch" | "quiz" | "lab" | "reset") as name, *options]:
+            case [name, *options] if name in COMMANDS:
                 return COMMANDS[name](_folder(place.own(), renew=name == "lab"), options)
             case ["hub", *options]:
                 own = place.own()  # whoever owns the course is a student here, too
                 return hub(_folder(place.usual() if own == place.COURSE else own, renew=True), options)
-            case ["start", *where] if len(where) < 2:
+            case ["start", *where] if _is_one_at_most(where):
                 return start(*where)
-            case ["update", *where] if len(where) < 2:
+            case ["update", *where] if _is_one_at_most(where):
                 return new_edition(*where)
             case ["share"]:
                 return share()
+            case ["address", *url] if _is_one_at_most(url):
+                return address(*url)
     except (update.NoUpdate, OSError) as error:
         print(_sentence(error), file=sys.stderr)
         return 2
-    is_question = arguments in ([], ["help"], ["--help"], ["-h"])
+    is_question = arguments[-1:] in ([], ["help"], ["--help"], ["-h"])
     print(__doc__, file=sys.stdout if is_question else sys.stderr)
     return 0 if is_question else 2
+
+
+def _is_one_at_most(given: list[str]) -> bool:
+    """Whether a command that takes one name has got it or none. An option is no name: `start --help` makes no folder."""
+    return len(given) < 2 and not any(one.startswith("-") for one in given)
 
 
 def command() -> int:
@@ -129,9 +141,8 @@ def check(folder: Path, options: list[str]) -> int:
     tests = place.COURSE / "tests" / "problems"
     if not tests.is_dir():  # of a copy that the instructor grades
         return _run(folder, "grader")
-    return _run(
-        folder, *CHECK, str(tests), "--rootdir", str(place.COURSE), "-c", str(place.COURSE / "pyproject.toml"), *options
-    )
+    settings = place.COURSE / "pyproject.toml" if place.is_a_copy() else os.devnull  # nor those of a folder above
+    return _run(folder, *CHECK, str(tests), "--rootdir", str(place.COURSE), "-c", str(settings), *options)
 
 
 def watch(folder: Path, options: list[str]) -> int:
@@ -141,6 +152,17 @@ def watch(folder: Path, options: list[str]) -> int:
 
 def quiz(folder: Path, options: list[str]) -> int:
     return _run(folder, "quiz", *options)
+
+
+def coach(folder: Path, options: list[str]) -> int:
+    if not (place.COURSE / "coach").is_dir():
+        print("The copy that a class is given has no coach.", file=sys.stderr)
+        return 2
+    return _run(folder, "coach", *options)
+
+
+def real(folder: Path, options: list[str]) -> int:
+    return _run(folder, "lab.smollm2", *options)
 
 
 def reset(folder: Path, options: list[str]) -> int:
@@ -182,7 +204,7 @@ def hub(folder: Path, options: list[str]) -> int:
     os.execve(sys.executable, words, _environment(folder))  # JupyterHub stops the process that it has started
 
 
-COMMANDS = {"check": check, "watch": watch, "quiz": quiz, "lab": lab, "reset": reset}
+COMMANDS = {"check": check, "watch": watch, "quiz": quiz, "coach": coach, "lab": lab, "real": real, "reset": reset}
 
 
 def new_edition(source: str = "") -> int:
@@ -215,6 +237,18 @@ def share() -> int:
     from desk.share import share
 
     _tell(share())
+    return 0
+
+
+def address(url: str = "") -> int:
+    """Put the address where the course is published into it, and tell what was done."""
+    from desk import elsewhere, pair
+
+    try:
+        _tell(elsewhere.set_address(url))
+    except (elsewhere.NoAddress, pair.Unreadable) as error:
+        print(error, file=sys.stderr)
+        return 2
     return 0
 
 

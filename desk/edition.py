@@ -78,6 +78,11 @@ def of_folder(notebooks: Path = NOTEBOOKS) -> dict[str, list[str]]:
     return {path.stem: [mark(cell) for cell in read(path).cells] for path in sorted(notebooks.glob("[0-9]*.ipynb"))}
 
 
+def as_text(notebooks: Path = NOTEBOOKS) -> str:
+    """What `edition.json` holds for these notebooks."""
+    return json.dumps(of_folder(notebooks), indent=1) + "\n"
+
+
 if __name__ == "__main__":
-    FILE.write_text(json.dumps(of_folder(), indent=1) + "\n", encoding="utf-8", newline="\n")
+    FILE.write_text(as_text(), encoding="utf-8", newline="\n")
     print(f"{FILE.name}: the cells of {len(of_folder())} notebooks.")

@@ -24,7 +24,7 @@ def own() -> Path:
     """The folder of whoever runs this process.
 
     The first of these that there is: what the variable COURSE_HOME names, the student's folder in which one stands, the
-    course itself if its notebooks may be written, `finetuning` in the home folder.
+    course itself if it is a copy whose notebooks may be written, `finetuning` in the home folder.
     """
     if os.environ.get(VARIABLE):
         return Path(os.path.expanduser(os.environ[VARIABLE])).absolute()
@@ -32,7 +32,12 @@ def own() -> Path:
         here = of(Path.cwd())
     except OSError:  # the folder in which one stands was deleted
         here = COURSE
-    return here if here != COURSE or os.access(COURSE / "notebooks", os.W_OK) else usual()
+    return here if here != COURSE or is_a_copy() and os.access(COURSE / "notebooks", os.W_OK) else usual()
+
+
+def is_a_copy() -> bool:
+    """Whether the course is a folder of its own. Where pip has put it, it lies among other packages."""
+    return not any(COURSE.glob("finetuning_course-*.dist-info"))
 
 
 def usual() -> Path:

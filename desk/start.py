@@ -12,9 +12,11 @@ HEAD = "# Written by the course: its commands, for the notebooks in this folder.
 MAKEFILE = """\
 export {variable} := $(CURDIR)
 .DEFAULT_GOAL := help
-.PHONY: help check watch quiz lab reset update
-help check watch quiz lab reset update:
+.PHONY: help check watch quiz lab real reset update plan interview cheatsheet progress
+help check watch quiz lab real reset update:
 	@{python} -m desk $@ $(PROBLEM) $(STUB) $(if $(BACK),--back "$(BACK)") $(ARGS)
+plan interview cheatsheet progress:
+	@{python} -m desk coach $@ $(ARGS)
 """
 
 

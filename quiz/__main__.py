@@ -5,31 +5,54 @@
     python -m quiz review     ask what is due today
     python -m quiz stats      progress by topic
     python -m quiz hand-in    in a copy without keys: write your answers into a file for your instructor
-    python -m quiz export     the questions as JSON, or with --format schema what that JSON is made of
+    python -m quiz export     the questions as JSON; --format for Moodle, Canvas, Anki and others; --out names a file
+    python -m quiz import     questions from Moodle XML or GIFT, as files of a bank of your own
     python -m quiz lint       look for faults in the craft of the questions
+
+Asking, export and lint take --bank DIR: your own questions, beside the course's (see quiz/own.py).
 
 Exit status 0: done; 1: `lint` found something; 2: it cannot be done, and why.
 """
 
-import argparse
-import sys
+from desk import python
 
-from quiz import bank, keyless, packed, store, terminal
-from quiz.register import BANK, Broken
+if __name__ == "__main__":
+    python.right_one("quiz")
+
+import argparse  # noqa: E402
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+from quiz import bank, keyless, own, packed, store, terminal  # noqa: E402
+from quiz.export import FORMATS  # noqa: E402
+from quiz.register import BANK, Broken  # noqa: E402
 
 ROUND = 10  # questions, unless --count says otherwise
+KINDS = ("single", "multiple", "numeric", "prints", "ordering", "matching", "open")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
     try:
-        return COMMANDS[options.command](options)
+        options = _options(arguments)
+        return _beside(options) if options.bank else COMMANDS[options.command](options)
     except (Broken, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
 
 
-def _parser() -> argparse.ArgumentParser:
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    """What was asked for. The folder of own questions comes first, since its topics can be chosen too."""
+    first = argparse.ArgumentParser("python -m quiz", add_help=False, allow_abbrev=False)
+    first.add_argument("--bank", type=Path)
+    folder = first.parse_known_args(arguments)[0].bank
+    parser = _parser(list(bank.TOPICS | (own.topics(folder) if folder else {})))
+    options = parser.parse_args(arguments)
+    if options.file and options.command != "import":
+        parser.error(f"only import reads a file, and {options.file} is one")
+    return options
+
+
+def _parser(topics: list[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m quiz",
         description="Questions on fine-tuning language models, with proved answers.",
@@ -38,10 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "command", nargs="?", default="ask", choices=COMMANDS, metavar="COMMAND",
         help="review: what is due today; stats: progress; hand-in: your answers as a file for your instructor; "
-        "export: the questions as data; lint: check their craft; without a command, questions are asked",
+        "export: the questions as data or for other systems; import: questions of other systems as a bank of your own; "
+        "lint: check their craft; without a command, questions are asked",
     )  # fmt: skip
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="of the import: Moodle XML or GIFT")
     levels = "; ".join(f"{level}: {meaning}" for level, meaning in bank.LEVELS.items())
-    parser.add_argument("--topic", choices=bank.TOPICS, help="only questions of this topic")
+    parser.add_argument("--topic", choices=topics, metavar="TOPIC", help=f"only questions of this topic ({', '.join(topics)})")
     parser.add_argument("--level", choices=bank.LEVELS, help=f"only questions of this level ({levels})")
     parser.add_argument(
         "--article", action="store_true",
@@ -52,7 +77,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, metavar="N", help="the same seed, the same questions in the same order")
     parser.add_argument("--exam", action="store_true", help="what was right is told at the end")
     parser.add_argument("--resume", action="store_true", help="go on where the last round was left")
-    parser.add_argument("--format", choices=("json", "schema"), default="json", help="of the export")
+    parser.add_argument("--bank", type=Path, metavar="DIR", help="your own questions too (see quiz/bank/README.md)")
+    exported = parser.add_argument_group("export and import")
+    exported.add_argument("--format", choices=[*FORMATS, "schema"], default="json", help="of the export (default %(default)s)")
+    exported.add_argument("--kind", choices=KINDS, help="export only questions of this kind")
+    exported.add_argument(
+        "--out", type=Path, metavar="PATH", help="where the export is written, a file; or the import, a folder"
+    )
     return parser
 
 
@@ -84,9 +115,12 @@ def _review(options) -> int:
     _needs_keys()
     kept, screen = _store(), terminal.Terminal()
     plan = terminal.review_plan(kept.attempts(), options.count, store.now())
-    if not plan["items"]:
+    due = plan.pop("due")
+    if not due:
         screen.say("Nothing is due today. New questions: python -m quiz")
         return 0
+    if due > len(plan["items"]):
+        screen.say(f"{due} questions are due. The longest overdue comes first; --all asks all.")
     terminal.run(screen, kept, kept.begin(plan), plan)
     return 0
 
@@ -111,14 +145,59 @@ def _needs_keys() -> None:
         raise Broken(f"This command needs the keys to the questions, and this copy of the course has none. {keyless.WHO}")
 
 
+def _beside(options) -> int:
+    """Runs a command with own questions beside the course's."""
+    if options.command not in ("ask", "export", "lint"):
+        raise Broken("--bank goes with asking, export and lint. What you have answered is there without it.")
+    _needs_keys()
+    missing = own.unfinished(options.bank) if options.command == "lint" else []
+    if missing:
+        print("\n".join(missing))
+        return 1
+    with own.beside(options.bank):
+        return COMMANDS[options.command](options)
+
+
 def _export(options) -> int:
     from quiz import export
 
-    if options.format == "json":
-        _needs_keys()
-    if options.format == "json" and packed.holds(BANK / "sft.toml"):
+    if options.format == "schema":
+        print(export.schema())
+        return 0
+    _needs_keys()
+    if packed.holds(BANK / "sft.toml"):
         raise Broken("The questions of this copy are packed, so that nobody reads a key by accident. They are not exported.")
-    print(export.schema() if options.format == "schema" else export.as_json())
+    if options.out is None and not FORMATS[options.format].is_text:
+        suffix = FORMATS[options.format].suffix
+        raise Broken(f"A package cannot be printed. Name a file for it, for example: --out questions{suffix}")
+    written, notes = export.write(options.format, _chosen(options))
+    print("\n".join(notes), end="\n" if notes else "", file=sys.stderr)
+    if options.out is None:
+        if hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(encoding="utf-8")  # as the file says of itself; a terminal's own encoding may lack α
+        print(written, end="")
+    else:
+        export.save(written, options.out)
+    return 0
+
+
+def _chosen(options) -> list:
+    """The questions to export. As data, those about the article are among them; elsewhere they would only puzzle."""
+    about = "article" if options.article else None if options.format == "json" else "interview"
+    found = [item for item in bank.items(options.topic, options.level, about) if options.kind in (None, item.kind)]
+    if not found:
+        raise Broken("There is no such question. Leave out --topic, --level, --kind or --article.")
+    return found
+
+
+def _import(options) -> int:
+    from quiz import importing
+
+    if options.file is None:
+        raise Broken("Name the file to import, Moodle XML or GIFT, for example: python -m quiz import questions.xml --out mine")
+    said, notes = importing.convert(options.file, options.out)
+    print(said)
+    print("\n".join(notes), end="\n" if notes else "", file=sys.stderr)
     return 0
 
 
@@ -126,14 +205,18 @@ def _lint(options) -> int:
     from quiz import lint, strategies
 
     _needs_keys()
-    found = lint.lint(bank.items())
+    items = own.items(options.bank) if options.bank else bank.items()
+    known = {item.id for item in items}
+    found = lint.lint(items, [item for item in bank.items() if item.id not in known])
     print("What one gets by looks alone, in per cent of the points (p, before correction for how many are tried):")
-    print(strategies.table(strategies.measure(bank.items())), end="\n\n")
-    print("\n".join(found) or f"{len(bank.items())} questions, and nothing to mend.")
+    print(strategies.table(strategies.measure(items)), end="\n\n")
+    print("\n".join(found) or f"{len(items)} questions, and nothing to mend.")
     return int(bool(found))
 
 
-COMMANDS = {"ask": _ask, "review": _review, "stats": _stats, "hand-in": _hand_in, "export": _export, "lint": _lint}
+COMMANDS = {
+    "ask": _ask, "review": _review, "stats": _stats, "hand-in": _hand_in, "export": _export, "import": _import, "lint": _lint,
+}  # fmt: skip
 
 
 def _store() -> store.Store:

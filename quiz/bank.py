@@ -5,14 +5,16 @@ A numeric key is not typed in: it names a formula of `quiz.formulas`. In a copy 
 are what is left without them.
 """
 
+from collections.abc import Iterator
 from functools import cache, cached_property
+from pathlib import Path
 from random import Random
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, computed_field, field_validator, model_validator
 
 from quiz import keyless, packed
-from quiz.register import BANK, Broken, Proved, errata, has_keys, read, sources
+from quiz.register import BANK, OWN, Broken, Proved, errata, has_keys, read, sources, where
 
 TOPICS = {
     "sft": "Supervised fine-tuning",
@@ -24,6 +26,8 @@ TOPICS = {
     "qlora": "Quantisation and QLoRA",
     "code": "Reading code",
 }
+COURSE = tuple(TOPICS)  # TOPICS also holds those of own questions while they are asked; see quiz.own
+NO_TOPICS = ("sources", "topics")  # the files of a folder with own questions that hold none
 NO_QUESTIONS = "This copy of the course has no questions."
 # Each level, and what it stands for.
 LEVELS = {
@@ -250,7 +254,7 @@ def misconceptions() -> dict[str, Misconception]:
 
 def has_questions() -> bool:
     """Whether there are any. An instructor may hand out copies without them."""
-    return any((BANK / f"{topic}.toml").exists() or packed.holds(BANK / f"{topic}.toml") for topic in TOPICS)
+    return any((BANK / f"{topic}.toml").exists() or packed.holds(BANK / f"{topic}.toml") for topic in COURSE)
 
 
 @cache
@@ -258,15 +262,23 @@ def _all() -> dict[str, Item]:
     if not has_questions():
         raise Broken(NO_QUESTIONS)
     found = {}
-    for topic in TOPICS:
-        for name, item in read_topic(topic).items():
+    for topic, folder in _files():
+        for name, item in read_topic(topic, folder).items():
             if name in found:
-                raise Broken(f"{topic}.toml, [{name}]: {found[name].topic}.toml has an item of this id already")
+                file = where(f"{topic}.toml", folder)
+                raise Broken(f"{file}, [{name}]: {found[name].topic}.toml has an item of this id already")
             found[name] = item
     return found
 
 
-def read_topic(topic: str, folder=None) -> dict[str, Item]:
+def _files() -> Iterator[tuple[str, Path | None]]:
+    """The topics of the course, and those of each folder with own questions."""
+    yield from ((topic, None) for topic in COURSE)
+    for folder in OWN:
+        yield from ((path.stem, folder) for path in sorted(folder.glob("*.toml")) if path.stem not in NO_TOPICS)
+
+
+def read_topic(topic: str, folder: Path | None = None) -> dict[str, Item]:
     """The items of one file, each checked, with its sources and errata. Broken names file, item and field."""
     name = f"{topic}.toml"
     if not has_keys(folder):
@@ -276,7 +288,8 @@ def read_topic(topic: str, folder=None) -> dict[str, Item]:
         for field, known in (("sources", sources()), ("errata", errata())):
             for reference in getattr(item, field):
                 if reference not in known:
-                    raise Broken(f"{name}, [{key}], {field}: there is no {reference!r} in {field}.toml")
+                    file = where(name, folder)
+                    raise Broken(f"{file}, [{key}], {field}: there is no {reference!r} in {field}.toml")
     return found
 
 

@@ -141,9 +141,9 @@ def _numeric(item, answer) -> Grade:
 def _prints(item, answer) -> Grade:
     if not isinstance(answer, str) or not answer.strip():
         raise BadAnswer("type what the code prints")
-    said, output = _printed(answer), _printed(item.output)
+    said, output = printed(answer), printed(item.output)
     for slip in item.slips:
-        if said == _printed(slip.text):
+        if said == printed(slip.text):
             return Grade(0.0, (slip.reply,), key_of(item))
     if said != output and _values(said) == _values(output):
         return Grade(0.0, (f"The values are right, their form is not: Python prints {item.output}.",), key_of(item))
@@ -283,7 +283,7 @@ def _squeezed(text: str) -> str:
     return " ".join(text.replace("−", "-").replace("–", "-").replace("‘", "'").replace("’", "'").split())
 
 
-def _printed(text: str) -> str:
+def printed(text: str) -> str:
     """What was printed, without blanks beside commas and brackets, which nobody types as Python does."""
     return re.sub(r"\s*([,()\[\]{}])\s*", r"\1", _squeezed(text))
 

@@ -6,8 +6,9 @@ knowledge leads to the key.
 
 import math
 import re
+from collections.abc import Sequence
 from difflib import SequenceMatcher
-from itertools import combinations
+from itertools import chain, combinations, product
 
 from quiz import strategies
 from quiz.bank import Item
@@ -22,12 +23,15 @@ ARTICLE = re.compile(r"\b(the|this|that) (article|source)\b", re.I)
 TASK = re.compile(r"(\?|\.)[”\"]?$")
 
 
-def lint(items: list[Item]) -> list[str]:
-    """What is to be mended, a sentence each, with the item's topic and id in front. Empty if all is well."""
+def lint(items: list[Item], others: Sequence[Item] = ()) -> list[str]:
+    """What is to be mended, a sentence each, with the item's topic and id in front. Empty if all is well.
+
+    others: questions that are not looked at, but that these must not ask once more.
+    """
     found = []
     for item in items:
         found += [f"{item.topic}.toml, [{item.id}]: {words}" for rule in RULES for words in rule(item)]
-    return found + _alike(items) + _position(items) + _length(items) + _looks(items)
+    return found + _alike(items, others) + _position(items) + _length(items) + _looks(items)
 
 
 # --- one item -----------------------------------------------------------------------------------
@@ -107,10 +111,10 @@ RULES = [
 # --- the whole bank -----------------------------------------------------------------------------
 
 
-def _alike(items: list[Item]) -> list[str]:
+def _alike(items: list[Item], others: Sequence[Item]) -> list[str]:
     """No two items ask the same."""
     found = []
-    for first, second in combinations(items, 2):
+    for first, second in chain(combinations(items, 2), product(others, items)):
         a, b = (re.sub(r"\W+", " ", one.stem + one.code).casefold() for one in (first, second))
         if min(len(a), len(b)) / max(len(a), len(b)) > 0.7 and SequenceMatcher(None, a, b, autojunk=False).quick_ratio() > 0.85:
             if SequenceMatcher(None, a, b, autojunk=False).ratio() > 0.8:

@@ -81,10 +81,21 @@ class Erratum(Proved):
     sources: tuple[str, ...]
 
 
+OWN: list[Path] = []  # folders with questions of an instructor's own, while they are asked; see quiz.own
+
+
 @cache
 def sources() -> dict[str, Source]:
     """The bibliography by key."""
-    return read("sources.toml", Source.model_validate)
+    found = read("sources.toml", Source.model_validate)
+    for folder in OWN:
+        if not (folder / "sources.toml").exists():
+            continue
+        for key, source in read("sources.toml", Source.model_validate, folder).items():
+            if key in found:
+                raise Broken(f"{where('sources.toml', folder)}, [{key}]: the course has a source of this key already")
+            found[key] = source
+    return found
 
 
 @cache
@@ -103,17 +114,22 @@ def has_keys(folder: Path | None = None) -> bool:
     return not packed.is_open((folder or BANK) / "sft.toml")
 
 
+def where(name: str, folder: Path | None) -> str:
+    """How a sentence names a file of the bank: in a folder of somebody's own, with the folder."""
+    return name if folder is None else str(folder / name)
+
+
 def read(name: str, validate: Callable[[dict], T], folder: Path | None = None, **fixed: str) -> dict[str, T]:
     """The entries of a file of the bank by id. `fixed` are fields that the file does not repeat in each entry.
 
     Raises:
         Broken: the file cannot be read, or an entry is not as it should be.
     """
-    path = (folder or BANK) / name
+    path, shown = (folder or BANK) / name, where(name, folder)
     try:
         content = packed.content(path) if packed.holds(path) else tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, packed.Damaged) as error:
-        raise Broken(f"{name} cannot be read: {error}") from None
+        raise Broken(f"{shown} cannot be read: {error}") from None
     entries = {}
     for key, fields in content.items():
         try:
@@ -121,9 +137,9 @@ def read(name: str, validate: Callable[[dict], T], folder: Path | None = None, *
         except ValidationError as error:
             first = error.errors()[0]
             field = ".".join(map(str, first["loc"])) or "entry"
-            raise Broken(f"{name}, [{key}], {field}: {first['msg']}") from None
+            raise Broken(f"{shown}, [{key}], {field}: {first['msg']}") from None
         except TypeError:
-            raise Broken(f"{name}, [{key}]: an entry is a table of fields, not {fields!r}") from None
+            raise Broken(f"{shown}, [{key}]: an entry is a table of fields, not {fields!r}") from None
     return entries
 
 

@@ -185,7 +185,7 @@ def test_a_body_is_found_wherever_it_stands(own, place, pack):
 
 def test_a_body_of_the_instructor_s_stops_the_release_and_leaves_nothing(tmp_path, monkeypatch):
     course = tmp_path / "course"
-    for name in ("README.md", "Makefile", "LICENSE", "requirements.txt", "requirements-real.txt", "constraints.txt", "pyproject.toml"):
+    for name in ("README.md", "Makefile", "LICENSE", "requirements.txt", "requirements-real.txt", "constraints.txt", "pyproject.toml", "setup.py"):
         course.mkdir(exist_ok=True)
         shutil.copyfile(ROOT / name, course / name)
     for name in ("notebooks", "quiz", "grader"):

@@ -159,6 +159,7 @@ def test_checks_hints_and_grades_are_the_students_own(released, tmp_path):
         assert f"Hint {number} of 3:" in said and "mend collate in notebooks/06_problem_sft.ipynb" in said, said
     assert {path.name.partition("-")[0] for path in (anna.folder / ".course" / "grader").glob("*.json")} == {
         "verdict",
+        "code",
         "hints.json",
     }
     assert stamps(released) == before
@@ -249,6 +250,12 @@ def test_start_refuses_other_notebooks_and_copies_of_the_course(tmp_path):
     with pytest.raises(update.NoUpdate, match="is a copy of the course"):
         start.begin(ROOT)
     assert [path.name for path in tmp_path.iterdir()] == ["notebooks"]
+
+
+def test_an_option_is_no_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert commands.main(["start", "--help"]) == 0 and "course start" not in capsys.readouterr().err
+    assert commands.main(["start", "--where"]) == 2 and list(tmp_path.iterdir()) == []
 
 
 def test_start_goes_on_where_it_was_stopped_and_leaves_a_makefile_of_somebody_else(tmp_path):

@@ -19,10 +19,10 @@ import pytest
 from classroom.assignment import of_problems
 from classroom.incoming.collect import Student
 from classroom.incoming.roster import read_roster
-from classroom.outgoing import cells
-from classroom.outgoing.cells import safe
 from classroom.outgoing.gradebooks import Grades, books
 from classroom.outgoing.standing import Standing, totals
+from desk import cells
+from desk.cells import safe
 
 needs_soffice = pytest.mark.skipif(
     not shutil.which("soffice"), reason="LibreOffice is not installed: apt-get install libreoffice-calc-nogui."

@@ -27,7 +27,7 @@ from pathlib import Path
 
 import jinja2
 
-from desk import pair
+from desk import elsewhere, pair
 from grader import stubs, wire
 from grader.bank import reference_observations
 from grader.problems import PROBLEMS, ROOT, Problem
@@ -143,7 +143,8 @@ def _build(out: Path, copy: Copy) -> None:
         _take(out, "coach")
         _take(out, "tests/variants")  # other right ways, to compare with
     _write(out / "Makefile", _makefile((ROOT / "Makefile").read_text(encoding="utf-8"), copy))
-    shutil.copyfile(ROOT / "pyproject.toml", out / "pyproject.toml")
+    for name in ("pyproject.toml", "setup.py"):
+        shutil.copyfile(ROOT / name, out / name)
     _write(out / "README.md", _readme(copy))
 
 
@@ -165,7 +166,8 @@ def _write(path: Path, text: str) -> None:
 def _notebooks(out: Path, copy: Copy) -> None:
     """The topics as they are, and the problems with blank stubs.
 
-    Each is an .ipynb alone: students work in many editors, and one file cannot contradict itself.
+    Each is an .ipynb alone: students work in many editors, and one file cannot contradict itself. The cells that lead to the
+    published course, which holds the solutions, are left out.
     """
     problems = {problem.notebook for problem in PROBLEMS.values()}
 
@@ -185,6 +187,7 @@ def _topic_notebook(path: Path, copy: Copy) -> None:
     """Make a topic an .ipynb alone; and, without solutions, take the output of the quiz out of it, which holds the keys."""
     notebook = json.loads(path.read_text(encoding="utf-8"))
     notebook["metadata"].pop("jupytext", None)
+    notebook["cells"] = [cell for cell in notebook["cells"] if not elsewhere.is_one(cell)]
     for cell in () if copy.solutions else notebook["cells"]:
         if cell["cell_type"] == "code" and "quiz.show(" in "".join(cell["source"]):
             cell["outputs"], cell["execution_count"] = [], None
@@ -198,6 +201,7 @@ def _problem_notebook(problem: Problem, folder: Path) -> None:
         raise ReleaseError(f"Nothing was made: {error}") from None
     stubs.put(notebook, problem, stubs.blank)
     notebook.metadata.pop("jupytext", None)
+    notebook.cells = [cell for cell in notebook.cells if not elsewhere.is_one(cell)]
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number}"  # else each run draws new ones
         if cell.cell_type == "code":  # outputs show what the instructor's own code has given

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from classroom.live import tally
 from classroom.live.round import Round
-from classroom.outgoing.cells import as_csv
 from classroom.outgoing.markup import page
 from desk import files
+from desk.cells import as_csv
 from quiz import asking
 
 PAGE, ANSWERS = "round.html", "answers.csv"

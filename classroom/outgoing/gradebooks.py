@@ -15,9 +15,9 @@ from functools import cached_property
 from classroom.assignment import Assignment
 from classroom.incoming.collect import Student
 from classroom.incoming.roster import Person, Roster
-from classroom.outgoing.cells import as_csv, as_number, digits
 from classroom.outgoing.platforms import PLATFORMS, QUIZ, Platform, Unclear
 from classroom.outgoing.standing import EXCUSED, TOTAL, Standing, key_of
+from desk.cells import as_csv, as_number, digits
 
 MOST_NAMES = 6  # in one sentence
 NO_GRADE = ("", "-")  # what stands in a platform's list where no grade is

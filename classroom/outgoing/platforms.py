@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from classroom.assignment import Assignment
 from classroom.incoming.collect import Student
 from classroom.incoming.roster import Person, Roster, plain, plain_letters
-from classroom.outgoing.cells import as_number, digits
 from classroom.outgoing.overrides import TOTAL
+from desk.cells import as_number, digits
 
 QUIZ = "quiz"  # stands where other columns have their problem
 

@@ -1,9 +1,11 @@
-"""The whole bank as one JSON object, for whoever builds on it. `bank/README.md` explains the fields."""
+"""The bank as one JSON object, for whoever builds on it. `bank/README.md` explains the fields."""
 
 import json
+from collections.abc import Sequence
 from typing import Literal
 
 from quiz import bank
+from quiz.export.notes import Notes
 from quiz.register import Erratum, Source, errata, sources
 
 
@@ -18,11 +20,11 @@ class Export(bank.Strict):
     sources: dict[str, Source]
 
 
-def as_json() -> str:
-    """All items with their keys, and what they refer to."""
+def as_json(items: Sequence[bank.Item] | None = None) -> str:
+    """These items (all, if none are named) with their keys, and all that items refer to."""
     whole = Export(
         topics=bank.TOPICS,
-        items=tuple(bank.items()),
+        items=tuple(bank.items() if items is None else items),
         misconceptions=bank.misconceptions(),
         errata=errata(),
         sources=sources(),
@@ -33,3 +35,7 @@ def as_json() -> str:
 def schema() -> str:
     """The JSON Schema of that object."""
     return json.dumps(Export.model_json_schema(mode="serialization"), indent=2, ensure_ascii=False)
+
+
+def write(items: Sequence[bank.Item], notes: Notes) -> str:
+    return as_json(items) + "\n"
