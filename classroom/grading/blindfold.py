@@ -33,6 +33,7 @@ GIVERS = ("inspect", "bdb", "pdb", "code", "trace", "doctest", "torch._jit_inter
 
 def put_on() -> Callable[[], None]:
     """Look for the code that may use frames: what is loaded now. The function that comes back refuses them to all other code."""
+    gc.unfreeze()  # what is frozen is not listed
     functions = [each for each in gc.get_objects() if type(each) is FunctionType]
     between = _codes([f for f in functions if f.__module__ == "traceback"])
     between += [function.__code__ for function in (logging.currentframe, inspect.currentframe)]
