@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 # The files that take longest, the longest first. They are begun first, so that no worker is left alone with one at the end.
 LONGEST = [
-    "test_notebooks.py", "03_lora.ipynb", "01_supervised_finetuning.ipynb", "test_grader.py", "05_hyperparameters.ipynb",
-    "test_hostile.py", "test_classroom.py", "test_release.py", "test_cli.py", "02_peft.ipynb", "04_data_preparation.ipynb",
-    "08_problem_lora.ipynb", "06_problem_sft.ipynb", "test_cluster.py", "test_pair.py", "test_accidents.py", "test_strangers.py",
-    "test_wrappings.py", "test_explain.py", "test_spreadsheet.py",
+    "test_notebooks.py", "test_strangers.py", "test_release.py", "test_classroom.py", "test_lint.py", "02_peft.ipynb", "test_cli.py",
+    "test_grader.py", "04_data_preparation.ipynb", "01_supervised_finetuning.ipynb", "test_hostile.py", "test_site.py",
+    "05_hyperparameters.ipynb", "test_wrappings.py", "03_lora.ipynb", "test_cluster.py", "10_preference_tuning.ipynb",
+    "08_problem_lora.ipynb", "06_problem_sft.ipynb", "test_site_practice.py", "test_classify.py", "11_problem_preference.ipynb",
+    "test_shared.py", "test_coach_interview.py", "test_pair.py", "test_accidents.py", "test_explain.py", "test_spreadsheet.py",
 ]  # fmt: skip
 
 needs_sandbox = pytest.mark.usefixtures("sandboxed")
