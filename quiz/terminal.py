@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from quiz import asking, bank, keyless, store
-from quiz.grading import BadAnswer, Grade, grade
+from quiz.grading import BadAnswer, Grade, grade, key_of
 
 LEAVE = ("quit", "exit")
 INDENT = "   "
@@ -118,8 +118,9 @@ def run(terminal: Terminal, kept: store.Store, session: int, planned: dict) -> N
             item = bank.item(attempt.item)
             asked = asking.question(item, planned["seed"])
             show(terminal, asked, "Exam")
-            _tell(terminal, "Your answer:", asking.in_words(asked, attempt.answer))
-            feedback(terminal, asked, grade(item, attempt.answer))
+            knew = attempt.answer is not None
+            _tell(terminal, "Your answer:", asking.in_words(asked, attempt.answer) if knew else [("", "I do not know")])
+            feedback(terminal, asked, grade(item, attempt.answer) if knew else passed(asked))
     summary(terminal, kept.attempts(session))
 
 
@@ -158,16 +159,25 @@ def pose(terminal: Terminal, asked: asking.Question, heading: str) -> tuple[Grad
     """Shows a question and asks until the answer can be graded, or without a key until it has the right form."""
     show(terminal, asked, heading)
     terminal.say()
-    terminal.say(asked.how, "dim")
+    may_pass = bank.has_keys() and asked.item.kind != "open"
+    terminal.say(f"{asked.how} {PASS} means that you do not know." if may_pass else asked.how, "dim")
     while True:
         try:
-            answer = asking.understand(asked, _typed(terminal, asked))
+            typed = _typed(terminal, asked)
+            if may_pass and typed.strip() == PASS:
+                return passed(asked), None
+            answer = asking.understand(asked, typed)
             if asked.rubric:
                 answer = _marked(terminal, asked)
             return grade(asked.item, answer), answer
         except BadAnswer as error:
             words = str(error)
             terminal.say(words[:1].upper() + words[1:].rstrip(".") + ". (“quit” stops; your answers are kept.)")
+
+
+def passed(asked: asking.Question) -> Grade:
+    """What it is worth to say that one does not know: nothing, and nobody guesses at a belief behind it."""
+    return Grade(0.0, (), key_of(asked.item))
 
 
 def _typed(terminal: Terminal, asked: asking.Question) -> str:
@@ -192,6 +202,7 @@ def _marked(terminal: Terminal, asked: asking.Question) -> list[int]:
             terminal.say(str(error))
 
 
+PASS = "?"
 STYLES = {"right": "bold green", "partly right": "bold yellow", "not right": "bold red"}
 
 
