@@ -15,7 +15,7 @@ help:  ## show this list
 	@echo "make quiz                answer ten questions; make quiz ARGS=\"--topic lora --exam\" chooses"
 	@echo "make plan                what to do until your interview, step by step"
 	@echo "make interview           a mock interview, timed, with a debrief"
-	@echo "make cheatsheet          formulas, numbers, recipes and traps on two pages a topic; ARGS=\"all --pdf\" chooses"
+	@echo "make cheatsheet          formulas, numbers, recipes and traps a topic on two pages at most; ARGS=\"all --pdf\" chooses"
 	@echo "make progress            what you know, now and on the interview's day, on one page"
 	@echo "make real                fetch a real language model (SmolLM2, 93 MB), once; then it loads without a network"
 	@echo "make slides              the topics as slides, in the folder slides"

@@ -65,8 +65,11 @@ def ask_open(
     return OpenAnswer(text, mark(terminal, text, rubric, previous=previous), seconds)
 
 
-def write(terminal: Terminal, heading: str, task: str, *, clock: bool) -> tuple[str, float]:
-    """Asks for a text. Returns it, and the seconds that it took. The draft of an editor stays until `discard_draft`."""
+def write(terminal: Terminal, heading: str, task: str, *, clock: bool, commands: Sequence[str] = ()) -> tuple[str, float]:
+    """Asks for a text. Returns it, and the seconds that it took. The draft of an editor stays until `discard_draft`.
+
+    commands: words that are no text: one of them alone comes back as it was typed.
+    """
     terminal.say()
     terminal.say(f"{heading}.", "bold")
     terminal.say(task)
@@ -74,7 +77,7 @@ def write(terminal: Terminal, heading: str, task: str, *, clock: bool) -> tuple[
     terminal.say(f"Answer in your own words, in as many lines as you like. “{NOTHING}” means that you have none.", "dim")
     started = time.monotonic()
     command = editor()
-    text = _edited(terminal, command, heading, task) if command else _typed(terminal, heading, task)
+    text = _edited(terminal, command, heading, task, commands) if command else _typed(terminal, heading, task)
     seconds = time.monotonic() - started
     if clock:
         terminal.say(f"You took {in_minutes(seconds)}.")
@@ -147,13 +150,15 @@ def _typed(terminal: Terminal, heading: str, task: str, first: str = "") -> str:
     return "\n".join(lines)
 
 
-def _edited(terminal: Terminal, command: list[str], heading: str, task: str) -> str:
+def _edited(terminal: Terminal, command: list[str], heading: str, task: str, commands: Sequence[str]) -> str:
     """A text from the person's editor, or from here if they type instead. What a killed editor has saved is there again."""
     draft = _draft(task)
     if not draft.exists():
         _keep(heading, task, "")
     while True:
         typed = terminal.ask(f"Enter opens {Path(command[0]).name}. Or type your answer here: ")
+        if typed.strip().lower() in commands:
+            return typed
         if typed.strip():
             return _typed(terminal, heading, task, typed)
         try:

@@ -1,5 +1,6 @@
 """A command of the course that was typed with another Python than the course's goes on with the course's."""
 
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -16,4 +17,7 @@ def right_one(package: str) -> None:
     python = next((COURSE / place for place in PLACES if (COURSE / place).exists()), None)
     if python is None or Path(sys.prefix).resolve() == (COURSE / ".venv").resolve():
         sys.exit("The packages of the course are not installed here. Type “make check” once: it makes the environment .venv.")
-    sys.exit(subprocess.run([python, "-m", package, *sys.argv[1:]]).returncode)
+    command = [str(python), "-m", package, *sys.argv[1:]]
+    if os.name != "nt":
+        os.execv(python, command)  # Ctrl-C then reaches the command alone
+    sys.exit(subprocess.run(command).returncode)

@@ -14,7 +14,7 @@ LETTERS = "abcdefghij"
 # What to type, by kind.
 HOW = {
     "single": "Type one letter.",
-    "multiple": "Several are right. Type their letters, for example: a c",
+    "multiple": "Several are right. Type their letters, such as “a c”.",
     "numeric": "Type a number ({unit}). Forms such as 1.5e9, 18.9 million or 2/3 are read.",
     "prints": "Type what is printed.",
     "ordering": "Type the letters in the right order, the first step first.",

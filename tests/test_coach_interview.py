@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -417,6 +418,16 @@ def test_the_file_is_written_once_and_what_stands_in_it_stays(kept):
     assert coding.begin(path, one.state().plan["coding"]) and path.read_text() == "mine"
 
 
+def test_a_file_that_is_not_there_is_written_anew(kept):
+    one = session.begin(kept, plan(coding=True, task={"sort": "stub", "problem": "sft", "stubs": ["sft_loss"]}))
+    while one.prompt().kind != "code":
+        one.answer(one.prompt(), "next" if one.prompt().kind == "over" else "skip", 1)
+    path = Path(one.state().file["path"])
+    text = path.read_text()
+    path.unlink()  # or the round came from another computer
+    assert one.prompt().kind == "code" and Path(one.state().file["path"]).read_text() == text
+
+
 def test_where_no_bug_can_be_drawn_a_stub_is(kept, monkeypatch):
     def nothing(task):
         raise ValueError("This copy of the course has no solutions.")
@@ -455,7 +466,7 @@ def says(kept, monkeypatch, capsys):
 
 def test_a_round_in_the_terminal_that_is_left_and_gone_on_with(kept, says, tmp_path):
     code, out = says(["skip", "quit"], "--seed", "5", "--minutes", "30", "--no-coding")
-    assert code == 1 and "--resume" in out and "30 min left of the round" in out
+    assert code == 1 and "--resume" in out and "[the round: 30 min left;" in out
     code, out = says(["skip"] * 30, "--resume")
     assert code == 0 and "You go on" in out and "Question 2 of 4" in out and "Question 1 of 4" not in out
     (page,) = (tmp_path / "own" / "interview").glob("2026-05-04-*/debrief.html")

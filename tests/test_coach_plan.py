@@ -508,6 +508,16 @@ def test_a_plan_that_was_only_half_asked_for_does_not_move_one_that_came_by_impo
     assert plans.current(kept).wish["when"] == "2026-05-03"
 
 
+def test_a_tick_can_be_taken_back_and_what_happened_cannot(kept, run):
+    run(*EVENING)
+    run("--done", "1")
+    assert plans.current(kept).steps[0].done
+    assert "To do again" in run("--undone", "1")[1] and not plans.current(kept).steps[0].done
+    assert "nothing to take back" in run("--undone", "2")[1]
+    code, _, err = run("--done", "1", "--undone", "99")
+    assert code == 2 and "99" in err and not plans.current(kept).steps[0].done, "nothing is kept of what is half wrong"
+
+
 def test_a_later_interview_is_prepared_for_at_its_end_again(kept, run, monkeypatch):
     run(*EVENING)
     a_round(kept, FRIDAY)

@@ -45,6 +45,7 @@ GRADERLESS = (
     "__init__", "effects", "notebook", "problems", "program", "quote", "recorded", "report", "reset", "stubs", "submission",
     "verdict", "wire",
 )  # fmt: skip
+DRILL = re.compile(r", and `python -m coach drill[^`]*` asks again what you missed, on the same evening")  # where there is no coach
 OPEN = ("errata.toml", "sources.toml")  # of the bank: the notebooks show them
 FORMULAS = "formulas.py"  # of the quiz: they compute the keys that are numbers
 DATE = (2000, 1, 1, 0, 0, 0)  # of every file in the zip
@@ -189,6 +190,8 @@ def _topic_notebook(path: Path, copy: Copy) -> None:
     notebook["metadata"].pop("jupytext", None)
     notebook["cells"] = [cell for cell in notebook["cells"] if not elsewhere.is_one(cell)]
     for cell in () if copy.solutions else notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = DRILL.sub("", "".join(cell["source"])).splitlines(keepends=True)
         if cell["cell_type"] == "code" and "quiz.show(" in "".join(cell["source"]):
             cell["outputs"], cell["execution_count"] = [], None
     _write(path, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")

@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
         pages.append(path)
         terminal.say(f"{page.title(topic)}: {named(path.absolute())}")
     if not options.pdf:
-        terminal.say("Each prints on two pages. For a PDF: --pdf, or open the page in a browser and print it.")
+        terminal.say("Each prints on two pages at most. For a PDF: --pdf, or open the page in a browser and print it.")
         return 0
     return _print(terminal, pages)
 

@@ -100,7 +100,7 @@ def _report(submission: Submission, problem: Problem, tell) -> Report:
     kept = store.remembered(submission, problem)
     if kept:
         return kept
-    tell("Your code has changed since it was graded, so it is graded now.")
+    tell("Your code as it is now was not graded yet, so it is graded now.")
     from grader.judge import grade  # here, since it loads torch
 
     report = grade(submission, problem)

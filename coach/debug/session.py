@@ -1,5 +1,6 @@
 """The dialogue at one file. Each step is stored before the next prompt is shown."""
 
+import ast
 import re
 import time
 
@@ -122,9 +123,13 @@ def _graded(terminal: Terminal, running: kept.Running) -> Verdict:
     _there(terminal, running)
     terminal.say("The checks run; the first time takes some seconds more.", "dim")
     try:
-        return judge(running.exercise, read(running.path).cells[0].source)
-    except SubmissionError as error:  # the file is empty, or no text
-        return Verdict(False, str(error))
+        source = read(running.path).cells[0].source
+        ast.parse(source)
+    except SyntaxError as error:
+        return Verdict(False, f"Line {error.lineno} of the file is no Python: {error.msg}.")
+    except (SubmissionError, ValueError):
+        return Verdict(False, "The file is empty, or no text. Delete it, and it is written anew, as it was at its beginning.")
+    return judge(running.exercise, source)
 
 
 def _there(terminal: Terminal, running: kept.Running) -> None:

@@ -103,6 +103,12 @@ class Debrief:
     earlier: tuple[tuple[str, dict[str, dict[str, float]]], ...] = field(default=())
 
     @property
+    def is_drilled(self) -> bool:
+        """Whether a question of the bank was missed that the drill asks again."""
+        seen = [one for competence in self.competences for one in competence.evidence if one.anchor.startswith("q-")]
+        return not self.led and any(one.score is not None and one.score < 1 for one in seen)
+
+    @property
     def near(self) -> list[tuple[str, str, list[Evidence]]]:
         """What to read in the notebooks."""
         return [one for one in self.study if "://" not in one[1]]
@@ -180,12 +186,12 @@ def _opening(state: State) -> tuple[str, ...]:
 def _times(state: State):
     for part, minutes in state.plan["parts"].items():
         took, words = state.used[part] / 60, ""
-        if part in state.overtime:
+        if not took and not any(told["part"] == part for told in state.answers.values()):
+            words = "not reached"
+        elif part in state.overtime:
             words = "went on when its time was over"
         elif part in state.closed:
             words = "ended when its time was over"
-        elif not took and not any(told["part"] == part for told in state.answers.values()):
-            words = "not reached"
         yield table.PARTS[part], minutes, took, words
 
 
@@ -315,7 +321,7 @@ def _coding(state: State, sort: str):
     problem = PROBLEMS[state.file["problem"]]
     minutes = sum(one["seconds"] for one in state.tries) / 60
     said = f"{_times_of(len(checks), 'check')} of the file, {_times_of(hints, 'hint')}; {state.file['path']}"
-    study = ((f"notebooks/{problem.notebook}", f"{problem.notebook}.ipynb"),)
+    study = ((f"notebooks/{problem.notebook}.ipynb", f"{problem.notebook}.ipynb"),)
     common = {"minutes": minutes, "study": study, "anchor": "coding"}
     mistakes = list(dict.fromkeys(one["mistake"] for one in checks if one.get("mistake")))
     common["answer"] = state.file.get("fault", "")

@@ -196,7 +196,7 @@ def _take_text(text: str) -> dict:
 def _take_marks(state: State, prompt: Prompt, text: str, verdict) -> dict:
     text, note = _with_note(state, text)
     if not text:
-        raise BadAnswer("Nothing was typed. Type the letters of the points, such as: a c. Type 0 for none.")
+        raise BadAnswer("Nothing was chosen. Choose the points by their letters, such as “a c”, or say that it is none of them, with 0.")
     letters = [] if text.lower() in NONE else re.split(r"[\s,;.]+", text.lower().strip(" ,;."))
     letters = list(letters[0]) if len(letters) == 1 else letters
     known = [letter for letter, _ in prompt.choices]

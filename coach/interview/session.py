@@ -37,13 +37,15 @@ class Session:
     def prompt(self) -> Prompt | None:
         """The next step. None if there is none, and then the round is over.
 
-        The file of the coding part is written when that is reached. OSError if it cannot be.
+        The file of the coding part is written when that is reached, and anew where it is not: on another computer, or when it
+        was deleted. OSError if it cannot be.
         """
         state = self.state()
         found = engine.next_prompt(state)
         if found is None and not state.ended:
             self.kept.log("round-end", {"round": self.number, "why": "done"})
-        if found is not engine.BEFORE_FILE:
+        is_lost = found is not None and found.kind == "code" and not Path(state.file.get("path", "")).exists()
+        if found is not engine.BEFORE_FILE and not is_lost:
             return found
         self._log("file", **self._begin_coding(state.plan))
         return engine.next_prompt(self.state())

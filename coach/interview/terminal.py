@@ -26,21 +26,24 @@ def run(terminal: Terminal, session: Session) -> bool:
             terminal.say()
             terminal.say(f"--- {table.PARTS[part]}, {minutes(state.plan['parts'][part] * 60)} ---", "bold")
         show(terminal, state, prompt)
-        started = time.monotonic()
         try:
-            _ask(terminal, session, prompt, started)
+            _ask(terminal, session, prompt)
         except (KeyboardInterrupt, EOFError):
-            session.spent(prompt, time.monotonic() - started)
             terminal.say()
             terminal.say("Stopped, and so is the clock. All of it is kept; go on with: python -m coach interview --resume")
             return False
     return True
 
 
-def _ask(terminal: Terminal, session: Session, prompt: Prompt, started: float) -> None:
-    """Asks until an answer can be taken. A pause counts no time."""
+def _ask(terminal: Terminal, session: Session, prompt: Prompt) -> None:
+    """Asks until an answer can be taken. A pause counts no time; the time at a prompt that is left does."""
+    started = time.monotonic()
     while True:
-        text = _typed(terminal, session, prompt)
+        try:
+            text = _typed(terminal, session, prompt)
+        except (KeyboardInterrupt, EOFError):
+            session.spent(prompt, time.monotonic() - started)
+            raise
         command = text.strip().lower()
         if command == "help":
             terminal.say(engine.COMMANDS)
@@ -70,7 +73,7 @@ def _typed(terminal: Terminal, session: Session, prompt: Prompt) -> str:
     if prompt.kind != "text":
         return terminal.ask("> ")
     if opentext.editor():
-        text, _ = opentext.write(terminal, prompt.heading, _task(prompt), clock=False)
+        text, _ = opentext.write(terminal, prompt.heading, _task(prompt), clock=False, commands=COMMANDS)
         return text or "skip"
     return _lines(terminal, session, prompt)
 
@@ -142,7 +145,7 @@ def block_of(terminal: Terminal, block: Block) -> None:
 
 def clock(state: State, part: str) -> str:
     """The time that is left, in words."""
-    return f"[{left(state.left())} of the round, {left(state.left(part))} for this part]"
+    return f"[the round: {left(state.left())}; this part: {left(state.left(part))}]"
 
 
 def left(seconds: float) -> str:

@@ -40,7 +40,7 @@ def as_markdown(told: Debrief) -> str:
             lines += _evidence(evidence)
     if told.study:
         lines += ["## What to study", "", *_places(told.near), ""]
-        lines += [] if told.led else [AGAIN, ""]
+        lines += [AGAIN, ""] if told.is_drilled else []
         lines += ["The sources, for another day:", "", *_places(told.far), ""] if told.far else []
     lines += ["## Time", "", "| part | minutes | used | |", "|---|---|---|---|"]
     lines += [f"| {title} | {minutes} | {took:.1f} | {words} |" for title, minutes, took, words in told.times]

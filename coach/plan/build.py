@@ -113,7 +113,7 @@ def _ends(days: list[str], reviews: list[str], missed: bool, room: dict[str, int
     for day in reviews:
         take(catalog.review(day), [day], plan.days)
     if missed:
-        take(catalog.missed(), days[:1], plan.days)
+        take(catalog.missed(), days, plan.days)
     return ends
 
 

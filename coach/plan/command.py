@@ -16,6 +16,7 @@ def main(arguments: list[str]) -> int:
         print(kept.note, file=sys.stderr)
     given = _given(options)  # what is wrong is said before anything is kept
     if options.done or options.undone:
+        _named(kept, [*options.done, *options.undone])  # what is wrong is said before anything is kept
         _tick(terminal, kept, options.done)
         _tick(terminal, kept, options.undone, undone=True)
     begun = (plans.pending(kept) or {}).get("new") and not (options.done or options.undone or options.keep)
@@ -111,6 +112,7 @@ def _measure(terminal: screen.Terminal, kept: store.Store, known: dict, is_skipp
         session = known.get("session")
         if session is None:
             session = measure.begin(kept, known["round"])
+            known["session"] = session
             kept.log("plan-wish", {"session": session})
         try:
             measure.run(terminal, kept, session, known["round"])
@@ -132,8 +134,8 @@ def _keep(kept: store.Store) -> None:
         kept.log("plan-wish", {"forgotten": True})
 
 
-def _tick(terminal: screen.Terminal, kept: store.Store, names: list[str], undone: bool = False) -> None:
-    """Ticks steps off by their numbers or ids, or takes that back. ValueError if there is no plan, or no such step."""
+def _named(kept: store.Store, names: list[str]) -> list:
+    """Steps by their numbers or ids. ValueError if there is no plan, or no such step."""
     plan = plans.current(kept)
     if plan is None:
         raise ValueError("There is no plan yet, so no step can be ticked off. Make one: python -m coach plan")
@@ -146,7 +148,17 @@ def _tick(terminal: screen.Terminal, kept: store.Store, names: list[str], undone
         else:
             count = len(plan.steps)
             raise ValueError(f"There is no step {name[:40]!r}. The plan has the steps 1 to {count}: python -m coach plan --all")
+    return found
+
+
+def _tick(terminal: screen.Terminal, kept: store.Store, names: list[str], undone: bool = False) -> None:
+    """Ticks steps off, or takes that back."""
+    found = _named(kept, names) if names else []
+    ticked = plans.ticked(kept)
     for step in found:
+        if undone and step.id not in ticked:
+            terminal.say(f"{step.title}: not ticked off by hand, so there is nothing to take back.")
+            continue
         kept.log("plan-done", {"step": step.id} | ({"undone": True} if undone else {}))
         terminal.say(f"{'To do again' if undone else 'Done'}: {step.title}.")
 

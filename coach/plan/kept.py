@@ -82,6 +82,12 @@ def current(kept: store.Store) -> Current | None:
     return Current({key: told[key] for key in (*KEYS, "knowledge")}, since, steps, out)
 
 
+def ticked(kept: store.Store) -> frozenset:
+    """The steps of the latest plan that are ticked off by hand."""
+    told = next((event.content for event in reversed(kept.events("plan"))), None)
+    return ticks.facts(kept, datetime.fromisoformat(told["since"])).ticked if told else frozenset()
+
+
 def make(kept: store.Store, wish: dict, before: Current | None = None) -> tuple[Current, list[str]]:
     """Makes a plan for what is left until the interview, and keeps it.
 
@@ -106,7 +112,7 @@ def make(kept: store.Store, wish: dict, before: Current | None = None) -> tuple[
     spent = sum(planned.step.minutes for planned in finished if planned.day == today.isoformat())
     attempts = kept.attempts()
     if not before:  # the questions that measured took their time
-        spent += sum(attempt.session == wish.get("session") for attempt in attempts) if wish.get("session") else 0
+        spent += sum(one.session == wish.get("session") and store.study_day(one.at) == today for one in attempts)
     minutes = wish["minutes"]
     if before and wish["when"] == today.isoformat() > store.study_day(since).isoformat():
         minutes = min(minutes, MORNING + spent)  # the rest is named as left out

@@ -30,7 +30,7 @@ def plan(terminal: Terminal, current: Current, today: date, everything: bool = F
         terminal.say(words, "bold")
         for one in steps:
             _step(terminal, one, numbers[one.step.id])
-    _out(terminal, current, everything)
+    _out(terminal, current, everything, today)
     _next(terminal, current, numbers, today)
 
 
@@ -82,13 +82,14 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'s' * (number != 1)}"
 
 
-def _out(terminal: Terminal, current: Current, everything: bool) -> None:
+def _out(terminal: Terminal, current: Current, everything: bool, today: date) -> None:
     if not current.out:
         return
     minutes = sum(step.minutes for step in current.out)
     count = len(current.out)
     terminal.say()
-    terminal.say(f"Left out, since the time is too short: {_count(count, 'step')}, {_count(minutes, 'minute')}.", "bold")
+    why = "on the day of the interview" if current.wish["when"] == today.isoformat() else "since the time is too short"
+    terminal.say(f"Left out, {why}: {_count(count, 'step')}, {_count(minutes, 'minute')}.", "bold")
     shown = current.out if everything else current.out[:NAMED]
     for step in shown:
         terminal.say(f"{step.label} ({_count(step.minutes, 'minute')})", indent=INDENT, label="- ")

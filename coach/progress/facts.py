@@ -219,10 +219,11 @@ def _exercises(events: list[Event]) -> Iterable[tuple[str, str, str]]:
 
 def _rounds(events: list[Event]) -> Iterable[tuple[str, int]]:
     seconds = defaultdict(float)
+    led = {event.number for event in events if event.kind == "round" and event.content.get("interviewer")}
     for event in events:
         if event.kind in ("round-part", "round-answer"):
             seconds[event.content.get("round")] += event.content.get("seconds", 0)
-        if event.kind == "round-end":
+        if event.kind == "round-end" and event.content.get("round") not in led:
             yield _day(event.at), round(seconds[event.content.get("round")] / 60)
 
 
