@@ -9,7 +9,7 @@
     python -m quiz import     questions from Moodle XML or GIFT, as files of a bank of your own
     python -m quiz lint       look for faults in the craft of the questions
 
-Asking, export and lint take --bank DIR: your own questions, beside the course's (see quiz/own.py).
+Asking, review, stats, export and lint take --bank DIR: your own questions, beside the course's (see quiz/own.py).
 
 Exit status 0: done; 1: `lint` found something; 2: it cannot be done, and why.
 """
@@ -104,6 +104,7 @@ def _ask(options) -> int:
     else:
         attempts, about = kept.attempts(), "article" if options.article else "interview"
         plan = terminal.plan(options.topic, options.level, options.count, options.seed, options.exam, attempts, about)
+        plan |= {"bank": str(options.bank.resolve())} if options.bank else {}
         session = kept.begin(plan)
         if words := terminal.opening(plan, options.count, attempts):
             screen.say(words)
@@ -147,8 +148,8 @@ def _needs_keys() -> None:
 
 def _beside(options) -> int:
     """Runs a command with own questions beside the course's."""
-    if options.command not in ("ask", "export", "lint"):
-        raise Broken("--bank goes with asking, export and lint. What you have answered is there without it.")
+    if options.command not in ("ask", "review", "stats", "export", "lint"):
+        raise Broken("--bank goes with asking, review, stats, export and lint.")
     _needs_keys()
     missing = own.unfinished(options.bank) if options.command == "lint" else []
     if missing:

@@ -15,14 +15,14 @@ LETTERS = "abcdefghij"
 HOW = {
     "single": "Type one letter.",
     "multiple": "Several are right. Type their letters, such as “a c”.",
-    "numeric": "Type a number ({unit}). Forms such as 1.5e9, 18.9 million or 2/3 are read.",
+    "numeric": "Type a number ({unit}). Forms such as 1.5e9, 4.4 million or 3/8 are read.",
     "prints": "Type what is printed.",
     "ordering": "Type the letters in the right order, the first step first.",
     "matching": "Type one letter for each number, in the order of the numbers.",
     "open": "Answer in your own words, in as many lines as you like. An empty line ends your answer.",
 }
 COMPARE = "Then compare it with the key points."  # where an open question has some
-HOW_PER_CENT = "Type a number (%). Forms such as 57.5, 57.5 %, 0.575 or 23/40 are read."
+HOW_PER_CENT = "Type a number (%). Forms such as 12, 12 %, 0.12 or 3/25 are read."
 
 
 @dataclass(frozen=True)

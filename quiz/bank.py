@@ -28,6 +28,7 @@ TOPICS = {
 }
 COURSE = tuple(TOPICS)  # TOPICS also holds those of own questions while they are asked; see quiz.own
 NO_TOPICS = ("sources", "topics")  # the files of a folder with own questions that hold none
+MOST = 10  # choices, steps, pairs or key points: each has a letter
 NO_QUESTIONS = "This copy of the course has no questions."
 # Each level, and what it stands for.
 LEVELS = {
@@ -134,7 +135,7 @@ class Choice(Base):
     """One right option (single) or several (multiple)."""
 
     kind: Literal["single", "multiple"]
-    options: tuple[Option, ...] = Field(min_length=3)
+    options: tuple[Option, ...] = Field(min_length=3, max_length=MOST)
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -200,7 +201,7 @@ class Ordering(Base):
     """Steps, here in their right order."""
 
     kind: Literal["ordering"]
-    steps: tuple[str, ...] = Field(min_length=3)
+    steps: tuple[str, ...] = Field(min_length=3, max_length=MOST)
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -218,7 +219,7 @@ class Matching(Base):
     """Pairs, here as they belong together."""
 
     kind: Literal["matching"]
-    pairs: tuple[tuple[str, str], ...] = Field(min_length=3)
+    pairs: tuple[tuple[str, str], ...] = Field(min_length=3, max_length=MOST)
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -239,7 +240,7 @@ class Open(Base):
     """A free answer. The learner marks which key points of the rubric it held."""
 
     kind: Literal["open"]
-    rubric: tuple[str, ...] = Field(min_length=2)
+    rubric: tuple[str, ...] = Field(min_length=2, max_length=MOST)
 
 
 Item = Annotated[Choice | Numeric | Prints | Ordering | Matching | Open, Field(discriminator="kind")]

@@ -20,9 +20,12 @@ def compute(name: str, arguments: dict[str, float]) -> float:
     if name not in FORMULAS:
         raise ValueError(f"there is no formula {name!r}; there are {', '.join(sorted(FORMULAS))}")
     try:
-        return FORMULAS[name](**arguments)
+        value = FORMULAS[name](**arguments)
     except (TypeError, ZeroDivisionError, OverflowError) as error:
         raise ValueError(f"formula {name!r}: {error}") from None
+    if not math.isfinite(value):
+        raise ValueError(f"formula {name!r} gives {value}, which is no number to answer")
+    return value
 
 
 @formula

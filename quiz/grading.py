@@ -216,7 +216,7 @@ def number(answer, unit: str) -> float:
         raise BadAnswer(f"{answer!r} has a comma: write decimals with a point, and thousands as 1,000")
     found = re.fullmatch(rf"({_NUMBER})(?:\s*/\s*({_NUMBER}))?\s*(.*)", text)
     if not found:
-        raise BadAnswer(f"{str(answer)[:40]!r} is not a number; for example 14.1, 57.5 %, 2/3, 18.9 million or 1e-4")
+        raise BadAnswer(f"{str(answer)[:40]!r} is not a number; for example 61.5, 12 %, 3/8, 4.4 million or 2e-3")
     value = float(found[1])
     if found[2]:
         if not float(found[2]):

@@ -127,8 +127,8 @@ def read(name: str, validate: Callable[[dict], T], folder: Path | None = None, *
     """
     path, shown = (folder or BANK) / name, where(name, folder)
     try:
-        content = packed.content(path) if packed.holds(path) else tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, packed.Damaged) as error:
+        content = packed.content(path) if packed.holds(path) else tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError, packed.Damaged) as error:
         raise Broken(f"{shown} cannot be read: {error}") from None
     entries = {}
     for key, fields in content.items():

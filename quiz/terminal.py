@@ -1,5 +1,6 @@
 """The quiz in a terminal: plain lines, in any width, where words carry what colours show."""
 
+import shlex
 import signal
 import textwrap
 from collections import defaultdict
@@ -97,6 +98,11 @@ def run(terminal: Terminal, kept: store.Store, session: int, planned: dict) -> N
     known = {item.id for item in bank.items()}
     answered = {attempt.item for attempt in kept.attempts(session)}
     names = [name for name in planned["items"] if name in known]
+    resume = "python -m quiz --resume" + (f" --bank {shlex.quote(planned['bank'])}" if planned.get("bank") else "")
+    if planned.get("bank") and len(names) < len(planned["items"]):
+        missing = len(planned["items"]) - len(names)
+        terminal.say(f"{missing} questions of this round are from a bank of your own. Go on with: {resume}")
+        return
     try:
         for number, name in enumerate(names, 1):
             if name not in answered:
@@ -108,7 +114,7 @@ def run(terminal: Terminal, kept: store.Store, session: int, planned: dict) -> N
                     feedback(terminal, asked, result)
     except (KeyboardInterrupt, EOFError):
         terminal.say()
-        terminal.say("Stopped. What you answered is kept; go on with: python -m quiz --resume")
+        terminal.say(f"Stopped. What you answered is kept; go on with: {resume}")
         if not planned["exam"]:
             summary(terminal, kept.attempts(session))
         return

@@ -4,6 +4,7 @@ project = "Fine-tuning language models"
 author = "the course's authors"
 html_title = "Fine-tuning course"
 language = "en"
+highlight_language = "text"  # of blocks that name none: commands of a shell, mostly
 
 extensions = ["myst_nb", "sphinx_copybutton", "web.extension"]
 root_doc = "index"

@@ -1,5 +1,8 @@
 """What an answer is worth, for each kind: right, partly right, wrong, and nonsense."""
 
+import contextlib
+import re
+
 import pytest
 
 import quiz
@@ -128,7 +131,7 @@ def test_a_share_is_graded_in_any_form_and_the_reply_says_what_was_understood(na
 
 def test_how_to_type_a_share_names_no_key():
     how = asking.question(quiz.item("code-biases")).how
-    assert "2/3" not in how and "23/40" in how
+    assert "3/8" not in how and "3/25" in how
 
 
 @pytest.mark.parametrize("name", [item.id for item in bank.items() if item.kind == "prints"])
@@ -237,3 +240,16 @@ def test_an_answer_in_words_has_the_letters_and_the_order_in_which_it_was_shown(
         if kind in ("single", "multiple"):
             assert [label for label, _ in rows] == sorted(label for label, _ in rows)
         assert grade(asked.item, asking.understand(asked, " ".join(label.split()[-1] for label, _ in rows))).right
+
+
+def test_no_example_of_a_form_is_an_answer():
+    """What a question says on the forms of its answer, and what a refusal names, tells no key."""
+    items = [item for item in bank.items() if item.kind == "numeric"]
+    for item in items:
+        with pytest.raises(BadAnswer) as refused:
+            grade(item, "banana")
+        said = asking.question(item).how.split("Forms", 1)[-1] + str(refused.value).split("for example", 1)[-1]
+        for form in re.findall(r"\d[\d./e-]*\d(?: million)?(?: %)?|\d+", said):
+            for other in items:
+                with contextlib.suppress(BadAnswer):
+                    assert not grade(other, form.strip()).right, (form, other.id)

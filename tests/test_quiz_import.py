@@ -148,7 +148,39 @@ def test_what_is_no_bank_gets_a_sentence(mine, tmp_path, capsys):
     for folder, words in ((tmp_path / "nowhere", "There is no folder"), (tmp_path / "empty", "holds no questions")):
         assert main(["--bank", str(folder)]) == 2
         assert words in capsys.readouterr().err
-    assert main(["stats", "--bank", str(mine)]) == 2 and "--bank goes with" in capsys.readouterr().err
+    assert main(["hand-in", "--bank", str(mine)]) == 2 and "--bank goes with" in capsys.readouterr().err
+
+
+def test_a_round_with_own_questions_goes_on_and_what_was_missed_comes_back(mine, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("QUIZ_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("QUIZ_NOW", "2026-05-04T18:00+00:00")
+    monkeypatch.setattr("builtins.input", lambda *_: next(lines))
+    lines = iter(["?", "quit"])
+    chosen = ["--bank", str(mine), "--topic", "retrieval-basics", "--all"]
+    main(chosen)
+    assert "--resume --bank" in " ".join(capsys.readouterr().out.split())
+    assert main(["--resume"]) == 0 and "from a bank of your own" in " ".join(capsys.readouterr().out.split())
+    lines = iter(["?"])
+    assert main(["--resume", "--bank", str(mine)]) == 0 and "Question 2 of 2" in capsys.readouterr().out
+    monkeypatch.setenv("QUIZ_NOW", "2026-05-05T19:00+00:00")
+    lines = iter(["quit"])
+    main(["review", "--bank", str(mine)])
+    assert "Question 1 of 2" in capsys.readouterr().out
+    main(["stats", "--bank", str(mine)])
+    assert "Retrieval basics" in capsys.readouterr().out
+
+
+def test_a_number_that_is_none_is_refused(mine, capsys):
+    text = re.sub(r"value = [\d.]+", "value = nan", GOOD)
+    (mine / "retrieval-basics.toml").write_text(text, encoding="utf-8")
+    assert main(["lint", "--bank", str(mine)]) == 2 and "gives nan" in capsys.readouterr().err
+
+
+def test_more_choices_than_letters_are_refused(mine, capsys):
+    steps = ", ".join(f'"step {number}"' for number in range(11))
+    fields = f'kind = "ordering"\nlevel = "expert"\nstem = "In which order do these come here?"\nsteps = [{steps}]'
+    (mine / "more.toml").write_text(f'[many]\n{fields}\nexplanation = "So."\nsources = ["mine"]\n', encoding="utf-8")
+    assert main(["lint", "--bank", str(mine)]) == 2 and "at most 10" in capsys.readouterr().err
 
 
 def test_a_source_of_the_course_is_not_redefined(mine):

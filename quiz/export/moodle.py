@@ -108,7 +108,8 @@ def _units(unit: str) -> dict[str, float]:
         return {"%": 1.0, "percent": 1.0}
     aliases = {unit.replace(" ", ""): 1.0}  # Moodle takes the blanks out of what is typed, and then looks for the unit
     shares = {"%": 100.0} if unit.startswith(("share", "factor", "times")) else {}
-    return {unit: 1.0} | aliases | {name: 1 / size for name, size in _MULTIPLES.items()} | shares
+    others = {name: 1 / size for name, size in _MULTIPLES.items() if name not in (unit, *aliases)}
+    return {unit: 1.0} | aliases | others | shares
 
 
 def _prints(question: Element, item) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from desk.cells import as_csv
+from desk.cells import as_csv, safe
 from quiz import asking
 from quiz.bank import Item
 from quiz.export import content
@@ -16,7 +16,11 @@ HEADINGS = [
 
 
 def write(items: Sequence[Item], notes: Notes) -> str:
-    return "\ufeff" + as_csv([HEADINGS, *map(_row, items)])
+    rows = {item.id: _row(item) for item in items}
+    for name, row in rows.items():
+        if any(safe(cell) != cell for cell in row):
+            notes.add("An apostrophe (’) stands before each sign that a spreadsheet could take for a formula.", name)
+    return "\ufeff" + as_csv([HEADINGS, *rows.values()])
 
 
 def _row(item: Item) -> list[str]:

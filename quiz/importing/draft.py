@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from quiz.bank import LEVELS, NO_TOPICS, TOPICS
+from quiz.bank import LEVELS, MOST, NO_TOPICS, TOPICS
 from quiz.export.content import BELIEF
 from quiz.export.notes import Notes
 from quiz.keyless import alias
@@ -76,10 +76,16 @@ def drafts(questions: Iterable[Question], otherwise: str) -> tuple[list[Draft], 
         make = KINDS.get(question.type)
         if make is None:
             notes.add(f"The bank has no kind for Moodle's “{question.type}”: left out.", question.name)
-        elif (parts := make(question, notes)) is not None:
+        elif (parts := make(question, notes)) is not None and _most(parts) > MOST:
+            notes.add(f"The bank takes {MOST} choices, steps, pairs or key points at most: left out.", question.name)
+        elif parts is not None:
             question.category = question.category or otherwise
             found.append(_draft(question, parts))
     return found, notes
+
+
+def _most(parts: dict[str, object]) -> int:
+    return max((len(parts[name]) for name in ("options", "steps", "pairs", "rubric") if name in parts), default=0)
 
 
 def _draft(question: Question, parts: dict[str, object]) -> Draft:

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from quiz.export.content import KEY_POINTS, PROOF, UNIT
 
 _BLOCKS = {"p", "div", "ul", "ol", "li", "table", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote"}
+_SIGNS = {"sup": "^", "sub": "_", "td": " ", "th": " "}  # 10^6, H_2O; and cells stay apart
 _KEPT_APART = {"pre", "code", "tt", "script", "style"}  # what is read as a whole, until it ends
 # The library takes ever longer over comments and tags that never end, so it gets none.
 _SILENT = re.compile(r"<!--.*?(?:-->|\Z)|<[!?].*?(?:>|\Z)", re.S)
@@ -37,6 +38,8 @@ class _Reader(HTMLParser):
             self.text.append("\n")
         elif tag == "img":
             self.text.append(f"[image: {named.get('alt') or 'without a description'}]")
+        elif tag in _SIGNS:
+            self.text.append(_SIGNS[tag])
         elif tag in _BLOCKS:
             self.text.append("\n\n")
 

@@ -7,11 +7,15 @@ from pathlib import Path
 
 import nbformat
 
+import solved
 from web import links, outputs
 
 CLAIM = re.compile(r"^#{6} (claim-([a-z]+)-([a-z0-9_-]+))[^\S\n]*$", re.MULTILINE)
 DRAWN_BY = re.compile(r"^(?:register\.\w+|quiz\.show)\(", re.MULTILINE)
 QUIZ = "quiz.show("
+WITH_REFERENCE = '<p class="from">With the reference solution, this cell gives:</p>'
+ASKED_HERE = 'Questions on this topic. What you miss, <a href="../quiz.html">the quiz</a> asks again from the next day on, and its drill at once.'
+QUIZ_WORDS = re.compile(r"[^\n]*`make quiz ARGS=[^\n]*")
 DRAWN_TAGS = ("hide-input", "remove-input")
 INSTALL, ELSEWHERE = "elsewhere:install", "elsewhere:links"  # of the cells with which a notebook opens on another machine
 NO_SCRIPT = "The questions need JavaScript. Without it, the terminal asks them: <code>python -m quiz --topic {topic}</code>."
@@ -36,7 +40,7 @@ def page(path: Path, static: Path) -> nbformat.NotebookNode:
             in_part = in_part or bool(cells) and bool(re.search(r"^# ", cell.source, re.MULTILINE))
             if in_part:  # a page has one title
                 cell.source = re.sub(r"^(#{1,4}) ", r"#\1 ", cell.source, flags=re.MULTILINE)
-            cell.source = _prose(cell.source, path)
+            cell.source = _prose(QUIZ_WORDS.sub(ASKED_HERE, cell.source), path)
             cells.append(cell)
         elif QUIZ in cell.source:
             cells.append(nbformat.v4.new_markdown_cell(quiz_block(cell.source)))
@@ -72,9 +76,19 @@ def _code(cell, static: Path, name: str):
     if DRAWN_BY.search(cell.source):
         tags = [tag for tag in tags if tag != "hide-input"] + ["remove-input"]  # the call says nothing to a reader
     cell.metadata = {"tags": [tag for tag in tags if tag in DRAWN_TAGS]}
-    cell.outputs = [_output(output, static, name) for output in _joined(cell.outputs)]
+    shown = _solved(cell, name) if solved.waits(cell) else cell.outputs
+    cell.outputs = [_output(output, static, name) for output in _joined(shown)]
     cell.execution_count = None
     return cell
+
+
+def _solved(cell, name: str) -> list:
+    """What a cell that needs a stub gives with the reference. Without a record it says that it needs the stub."""
+    recorded = solved.outputs(name).get(solved.key(cell))
+    if recorded is None:
+        return cell.outputs
+    note = nbformat.v4.new_output("display_data", {"text/html": WITH_REFERENCE})
+    return [note, *map(nbformat.from_dict, recorded)]
 
 
 def _joined(outputs: list) -> list:

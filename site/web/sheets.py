@@ -15,7 +15,7 @@ def document(topic: str) -> str:
     """The sheet as a MyST page in the folder cheatsheets."""
     text = [
         f"# {page.title(topic)}: cheat sheet",
-        f'<p class="get"><a href="print/{topic}.html">The same on two pages, to print</a>. GB are 10⁹ bytes; nb 03 is the cell of notebook 03 that proves it.</p>',
+        f'<p class="get"><a href="print/{topic}.html">The same to print, on two pages at most</a>. GB are 10⁹ bytes; nb 03 is the cell of notebook 03 that proves it.</p>',
     ]
     for part in page.sections(topic):
         items = Markup("").join(_item(entry, topic == sheets.ALL) for entry in part.entries)

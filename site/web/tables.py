@@ -20,8 +20,9 @@ PARTS = {
 }
 ERRATUM = Markup(
     '<section class="entry" id="{name}"><h3><a href="#{name}">{name}</a> <span class="verdict {verdict}">{verdict}</span></h3>'
-    '<dl><dt>The article says</dt><dd>{claim}</dd><dt>What is true</dt><dd>{correction}</dd></dl><p class="from">{proof} Sources: {sources}.</p></section>'
+    '<dl><dt>The article says</dt><dd>{claim}</dd>{true}</dl><p class="from">{proof} Sources: {sources}.</p></section>'
 )
+TRUE = Markup("<dt>What is true</dt><dd>{}</dd>")
 BELIEF = Markup(
     '<section class="entry" id="{name}"><h2><a href="#{name}">{name}</a> <span class="verdict wrong">not so</span></h2>'
     "<dl><dt>Many believe</dt><dd>{claim}</dd><dt>What is true</dt><dd>{correction}</dd></dl></section>"
@@ -50,7 +51,7 @@ def errata() -> str:
                         name=name,
                         verdict=erratum.verdict,
                         claim=words.prose(erratum.claim),
-                        correction=words.prose(erratum.correction),
+                        true=TRUE.format(words.prose(erratum.correction)) if erratum.correction else "",
                         proof=words.proof(erratum.cell, erratum.proof, ""),
                         sources=words.cited(erratum.sources, ""),
                     )

@@ -147,17 +147,16 @@ export function address(link, root) {
   return /^https?:/.test(link) ? link : root + link;
 }
 
-// An answer in words, row by row: the letter that stood in front of it, and its text.
+// An answer in words, row by row. Pages show no letters.
 export function inWords(asked, answer) {
   const { item, order } = asked;
-  const letter = (index) => LETTERS[order.indexOf(index)];
   switch (item.kind) {
     case "single":
-      return [`${letter(answer)}  ${item.options[answer].text}`];
+      return [item.options[answer].text];
     case "multiple":
-      return order.filter((index) => answer.includes(index)).map((index) => `${letter(index)}  ${item.options[index].text}`);
+      return order.filter((index) => answer.includes(index)).map((index) => item.options[index].text);
     case "ordering":
-      return answer.map((index) => `${letter(index)}  ${item.steps[index]}`);
+      return answer.map((index, place) => `${place + 1}. ${item.steps[index]}`);
     case "matching":
       return answer.map((index, left) => `${asked.left[left]}: ${item.pairs[index][1]}`);
     case "open":

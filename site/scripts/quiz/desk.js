@@ -1,6 +1,6 @@
 // The quiz's own page: what is due, rounds, the drill, progress, and one's data as a file.
 
-import { make } from "../../../quiz/question.js";
+import { make, marked } from "../../../quiz/question.js";
 import { question } from "./asking.js";
 import { held, inWords } from "./beliefs.js";
 import { notes } from "./block.js";
@@ -23,7 +23,10 @@ export function desk(course, place) {
     comeTo(place);
     place.querySelector("button").focus({ preventScroll: true });
   };
-  const tell = (words) => said.replaceChildren(words);
+  const tell = (words) => {
+    said.replaceChildren(words);
+    if (words) said.scrollIntoView({ block: "nearest" }); // it stands on top of a long page
+  };
   // Runs what a button does. What goes wrong is told.
   const attempt = (what) => async () => {
     try {
@@ -210,7 +213,7 @@ export function desk(course, place) {
       const { claim, correction } = inWords(data, belief);
       const often = times === 1 ? "once" : times === 2 ? "twice" : `${times} times`;
       const told = `named ${often}${since ? "; right once since" : ""}`;
-      return make("li", {}, make("strong", {}, claim), ` (${told})`, ...(correction ? [make("br"), correction] : []));
+      return make("li", {}, make("strong", {}, ...marked(claim)), ` (${told})`, ...(correction ? [make("br"), ...marked(correction)] : []));
     });
     return [make("p", { role: "status" }, "You seem to believe:"), make("ul", {}, ...rows)];
   }

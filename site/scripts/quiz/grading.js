@@ -180,7 +180,7 @@ export function number(answer, unit) {
   }
   const found = WHOLE.exec(text);
   if (!found) {
-    throw new BadAnswer(`${repr(first(given, 40))} is not a number; for example 14.1, 57.5 %, 2/3, 18.9 million or 1e-4`);
+    throw new BadAnswer(`${repr(first(given, 40))} is not a number; for example 61.5, 12 %, 3/8, 4.4 million or 2e-3`);
   }
   let value = float(found[1]);
   if (found[2]) {

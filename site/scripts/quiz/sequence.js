@@ -127,7 +127,7 @@ function summary(data, attempts) {
   const missed = attempts
     .filter((one) => one.score < 1 && data.items.has(one.item))
     .map(({ item }) => data.items.get(item).places[0]);
-  const again = [...new Map(missed.map(([title, link]) => [link, title]))].map(([link, title]) => {
+  const again = [...new Map(missed.map(([title, link]) => [title, link]))].map(([title, link]) => {
     return make("li", {}, make("a", { href: address(link, data.root), target: "course-proof" }, title));
   });
   return [
