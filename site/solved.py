@@ -52,7 +52,8 @@ def record(problem) -> int:
 
 def _plain(output) -> dict:
     """An output without what changes from run to run."""
-    return {name: value for name, value in output.items() if name not in ("execution_count", "transient")}
+    kept = {name: value for name, value in output.items() if name != "transient"}
+    return kept | ({"execution_count": None} if "execution_count" in kept else {})
 
 
 if __name__ == "__main__":

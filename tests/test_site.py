@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from urllib.parse import unquote
 
+import nbformat
 import nbformat.v4 as v4
 import pytest
 
@@ -28,6 +29,19 @@ LIMIT = 300_000
 
 
 # --- what there is ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
+def test_a_cell_that_needs_a_stub_shows_what_the_reference_gives(problem, site):
+    """If this fails, the notebook was changed since its solved cells were recorded: python site/solved.py"""
+    import solved
+
+    cells = nbformat.read(problem.notebook_path(".ipynb"), as_version=4).cells
+    waiting = {solved.key(cell) for cell in cells if solved.waits(cell)}
+    recorded = solved.outputs(problem.notebook)
+    assert waiting and waiting == recorded.keys()
+    text = (site / f"notebooks/{problem.notebook}.html").read_text(encoding="utf-8")
+    assert text.count("With the reference solution, this cell gives:") == len(waiting) and "which is still a stub" not in text
 
 
 def test_everything_has_its_address(pages):
