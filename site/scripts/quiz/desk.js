@@ -25,7 +25,7 @@ export function desk(course, place) {
   };
   const tell = (words) => {
     said.replaceChildren(words);
-    if (words) said.scrollIntoView({ block: "nearest" }); // it stands on top of a long page
+    if (words) said.scrollIntoView({ block: "center" }); // it stands on top of a long page
   };
   // Runs what a button does. What goes wrong is told.
   const attempt = (what) => async () => {
