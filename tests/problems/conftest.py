@@ -1,5 +1,6 @@
 """`make check`: pytest grades the learner's notebooks and reports to the learner."""
 
+import gc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,6 +14,7 @@ from grader import store
 from grader.course import grade_course, print_reports
 from grader.submission import SubmissionError
 
+gc.disable()  # a short run: looking for garbage would take longer than what it frees
 REPORTS, QUIZ = pytest.StashKey[dict](), pytest.StashKey[str]()
 
 
