@@ -73,12 +73,11 @@ def plan(attempts: list[store.Attempt], topic: str | None, count: int | None, ev
         items: their ids, in the order in which they are asked first.
         beliefs: by the id of a question, the belief on which it is asked.
         found: how many there are, of which `count` may leave some out.
-        missed: how many of them were missed.
     """
     served = {item.id: item for item in bank.items(topic, about="interview")}
     seed = SystemRandom().randrange(10**6)
     history = by_item(attempts)
-    missed = [name for name in history if name in served and still_to_be_right(served[name], history[name])]
+    missed = still_missed(history, served)
     on_beliefs = {} if everything else _on_beliefs(attempts, served, {*missed})
     if count is None:
         on_beliefs = dict(list(on_beliefs.items())[:BELIEFS])
@@ -90,7 +89,12 @@ def plan(attempts: list[store.Attempt], topic: str | None, count: int | None, ev
     elif items:
         near = {served[name].topic for name in items}
         items += [name for name in new if served[name].topic in near][: max(0, BETWEEN + 1 - len(items))]
-    return {"items": items[:count], "beliefs": on_beliefs, "seed": seed, "found": len(items), "missed": len(missed)}
+    return {"items": items[:count], "beliefs": on_beliefs, "seed": seed, "found": len(items)}
+
+
+def still_missed(history: dict[str, list[store.Attempt]], served: dict) -> list[str]:
+    """Those of the questions that were missed and not right often enough since."""
+    return [name for name in history if name in served and still_to_be_right(served[name], history[name])]
 
 
 def by_item(attempts: Iterable[store.Attempt]) -> dict[str, list[store.Attempt]]:

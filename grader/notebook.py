@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from grader.effects import binds
 from grader.judge import grade, prepare
-from grader.problems import PROBLEMS, Problem, problem_of
+from grader.problems import PROBLEMS, WAITS, Problem, problem_of
 from grader.report import as_html, as_text, todo_notes
 from grader.submission import Cell, Submission, SubmissionError, parse
 from grader.verdict import Report
@@ -146,7 +146,7 @@ class Session:
         if not _comes_from_a_stub(error):
             shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
             return
-        print(f"To do: this cell needs {error}, which is still a stub.")
+        print(f"{WAITS} {error}, which is still a stub.")
         names = {name for statement in parse(self.cells[-1].source).body for name in binds(statement)}
         for name in names - {"*"}:  # what the cell would have made, or has made only half
             if name not in self.before or shell.user_ns[name] is not self.before[name]:

@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 COURSE = ROOT / "grader" / "checks"  # the course's own problems, beside their checks
 OWN = ROOT / "problems"  # those of an instructor: a folder each, with everything but the notebook
+WAITS = "To do: this cell needs"  # begins what a cell of a notebook says that needs a stub
 STILL_A_STUB = "is still a stub."  # ends the message on a stub that nobody has touched
 
 

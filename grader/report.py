@@ -1,6 +1,5 @@
 """One report, drawn three ways: for the terminal, for a notebook (HTML), and as JSON."""
 
-import html
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 
+from desk.markup import marked
 from grader.problems import STILL_A_STUB
 from grader.quote import clean
 from grader.verdict import Report, Result
@@ -274,8 +274,7 @@ def _html_failure(result: Result) -> str:
 
 def _code(text: str) -> str:
     """Escaped text in which `…` becomes code."""
-    parts = html.escape(clean(text)).split("`")
-    return "".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(parts))
+    return marked(clean(text))
 
 
 def _stubs_of(report: Report) -> list[str]:

@@ -8,13 +8,12 @@ The name of a file is its topic, one of the course's or a new one. Two files are
 Numbers may name a formula of `quiz/formulas.py`, or be given as they are: formula = "given", arguments = { value = 14 }.
 """
 
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from quiz import bank, register
-from quiz.register import Broken
+from quiz.register import Broken, loaded
 
 TODO = "TODO"  # how a text begins that is still to be written
 
@@ -73,7 +72,7 @@ def unfinished(folder: Path) -> list[str]:
     """What is still to be written, a sentence each: every text that begins with TODO, in files that can be read."""
     found = []
     for path in files(folder):
-        for name, fields in _read(path).items():
+        for name, fields in loaded(path, path).items():
             found += [f"{path}, [{name}], {field}: to be written: {text}" for field, text in _todos(fields)]
     return found
 
@@ -85,16 +84,9 @@ def _todos(value, field: str = "") -> list[tuple[str, str]]:
     return [todo for key, part in parts for todo in _todos(part, f"{field}.{key}".lstrip("."))]
 
 
-def _read(path: Path) -> dict:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise Broken(f"{path} cannot be read: {error}") from None
-
-
 def _titles(folder: Path) -> dict[str, str]:
     path = folder / "topics.toml"
-    titles = _read(path) if path.exists() else {}
+    titles = loaded(path, path) if path.exists() else {}
     for topic, title in titles.items():
         if not isinstance(title, str):
             raise Broken(f'{path}, {topic}: a title is a text, as in: {topic} = "Retrieval"')

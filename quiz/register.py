@@ -126,10 +126,7 @@ def read(name: str, validate: Callable[[dict], T], folder: Path | None = None, *
         Broken: the file cannot be read, or an entry is not as it should be.
     """
     path, shown = (folder or BANK) / name, where(name, folder)
-    try:
-        content = packed.content(path) if packed.holds(path) else tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError, packed.Damaged) as error:
-        raise Broken(f"{shown} cannot be read: {error}") from None
+    content = loaded(path, shown)
     entries = {}
     for key, fields in content.items():
         try:
@@ -141,6 +138,14 @@ def read(name: str, validate: Callable[[dict], T], folder: Path | None = None, *
         except TypeError:
             raise Broken(f"{shown}, [{key}]: an entry is a table of fields, not {fields!r}") from None
     return entries
+
+
+def loaded(path: Path, shown: str | Path) -> dict:
+    """What a file of the bank holds, unchecked. Broken calls it what `shown` says."""
+    try:
+        return packed.content(path) if packed.holds(path) else tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError, packed.Damaged) as error:
+        raise Broken(f"{shown} cannot be read: {error}") from None
 
 
 # --- claims: the cells that prove an answer -----------------------------------------------------

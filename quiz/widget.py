@@ -14,6 +14,7 @@ import traitlets
 from IPython import get_ipython
 from rich.console import Console
 
+from desk.markup import marked
 from quiz import asking, bank, keyless, store, terminal
 from quiz.grading import BadAnswer, grade
 from quiz.register import NOTEBOOKS
@@ -205,7 +206,7 @@ class Page:
 
 def _section(asked: asking.Question, heading: str) -> str:
     item = asked.item
-    parts = [f"<p><strong>{_marked_up(heading)}</strong></p>", f"<p>{_marked_up(item.stem)}</p>"]
+    parts = [f"<p><strong>{marked(heading)}</strong></p>", f"<p>{marked(item.stem)}</p>"]
     if item.code:
         code = html.escape(item.code.strip("\n"))
         parts.append(f"<pre><code>{code}</code></pre>")
@@ -214,25 +215,19 @@ def _section(asked: asking.Question, heading: str) -> str:
     if asked.choices:
         parts.append(_list(asked.choices, "lower-alpha"))
     if item.kind == "numeric":
-        parts.append(f"<p>Unit: {_marked_up(item.unit)}</p>")
+        parts.append(f"<p>Unit: {marked(item.unit)}</p>")
     if isinstance(item, keyless.Item):
         return "".join(parts)
     rows = [f"{label}. {text}" if label else text for label, text in asking.key(asked)]
     key = html.escape("\n".join(rows)).replace("\n", "<br>")
-    proof = "; ".join(f'<a href="{html.escape(link)}">{_marked_up(title)}</a>' for title, link in asking.proof(item))
+    proof = "; ".join(f'<a href="{html.escape(link)}">{marked(title)}</a>' for title, link in asking.proof(item))
     parts.append(
         f"<details><summary>Answer</summary><p><strong>{key}</strong></p>"
-        f"<p>{_marked_up(item.explanation)}</p><p>Proof: {proof}</p></details>"
+        f"<p>{marked(item.explanation)}</p><p>Proof: {proof}</p></details>"
     )
     return "".join(parts)
 
 
 def _list(texts, numbering: str) -> str:
-    rows = "".join(f"<li>{_marked_up(one)}</li>" for one in texts)
+    rows = "".join(f"<li>{marked(one)}</li>" for one in texts)
     return f'<ol style="list-style-type: {numbering}">{rows}</ol>'
-
-
-def _marked_up(words: str) -> str:
-    """Escaped text; what stands in backticks is code."""
-    parts = html.escape(words).split("`")
-    return "".join(f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(parts))

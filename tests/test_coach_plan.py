@@ -22,6 +22,7 @@ from quiz.grading import right_answer
 
 FRIDAY = datetime(2026, 5, 1, 18, tzinfo=UTC)
 EVENING = ["--when", "tomorrow", "--minutes", "150", "--round", "on-site", "--coding", "--without-questions"]
+WISH = {"when": "2026-05-02", "minutes": 90, "round": "on-site", "coding": False}
 WEEK = ["--when", "a week", "--minutes", "90", "--round", "on-site", "--no-coding", "--without-questions"]
 
 
@@ -457,6 +458,13 @@ def test_what_the_first_questions_have_shown_is_drilled_first_and_their_time_cou
         assert not state(kept, "missed")
     kept.add(lora, 1.0, 0, FRIDAY, drilled)
     assert state(kept, "missed")
+
+
+def test_other_answers_of_the_day_take_no_time_of_a_plan_that_measured_nothing(kept, run):
+    minutes = sum(one.step.minutes for one in plans.make(kept, WISH)[0].steps)
+    for item in bank.items("lora", about="interview")[:12]:
+        kept.add(item, 1.0, 0, FRIDAY)  # in a notebook, which has no session
+    assert sum(one.step.minutes for one in plans.make(kept, WISH)[0].steps) > minutes - 6
 
 
 def test_the_day_of_the_interview_is_for_a_review_and_the_cheat_sheet(kept, run, monkeypatch):

@@ -253,10 +253,10 @@ def test_the_output_holds_the_widget_and_a_page_for_readers():
     plain = " ".join(data["text/plain"].split())
     for item in served:
         assert all(f'<a href="{html.escape(link)}">' in "".join(folded) for _, link in asking.proof(item))
-        assert widget._marked_up(item.stem) in open_part
+        assert widget.marked(item.stem) in open_part
         assert (
-            widget._marked_up(item.explanation) in "".join(folded)
-            and widget._marked_up(item.explanation) not in open_part
+            widget.marked(item.explanation) in "".join(folded)
+            and widget.marked(item.explanation) not in open_part
         )
         assert " ".join(item.stem.split()) in plain and " ".join(item.explanation.split()) not in plain
 

@@ -7,6 +7,7 @@ from coach.interview.debrief import BY, Debrief, debrief
 from coach.interview.session import Session, rounds
 from coach.interview.table import COMPETENCES
 from desk.files import write
+from desk.markup import marked
 
 AGAIN = "What was missed of the questions comes again with: python -m coach drill"
 
@@ -93,19 +94,12 @@ def _earlier(told: Debrief) -> list[str]:
     return [f"| | {' | '.join(days)} |", "|---" * (len(days) + 1) + "|", *rows]
 
 
-def _marked(words: str) -> str:
-    """Escaped text; what stands in backticks is code."""
-    from markupsafe import Markup, escape
-
-    parts = str(escape(words)).split("`")
-    return Markup("".join(f"<code>{part}</code>" if place % 2 and place < len(parts) - 1 else part for place, part in enumerate(parts)))
-
-
 def as_html(told: Debrief) -> str:
     """One page without network and scripts, to read and to print."""
     from jinja2 import Environment, FileSystemLoader  # here, since the round itself does without it
+    from markupsafe import Markup
 
     pages = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    pages.filters["marked"] = _marked
+    pages.filters["marked"] = lambda words: Markup(marked(words))
     rows = table_of(told) if told.earlier else []
     return pages.get_template("debrief.html").render(told=told, by=BY, address=address, lasted=lasted, again=AGAIN, rows=rows)

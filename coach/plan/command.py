@@ -16,9 +16,9 @@ def main(arguments: list[str]) -> int:
         print(kept.note, file=sys.stderr)
     given = _given(options)  # what is wrong is said before anything is kept
     if options.done or options.undone:
-        _named(kept, [*options.done, *options.undone])  # what is wrong is said before anything is kept
-        _tick(terminal, kept, options.done)
-        _tick(terminal, kept, options.undone, undone=True)
+        done, undone = _named(kept, options.done), _named(kept, options.undone)  # what is wrong is said before anything is kept
+        _tick(terminal, kept, done)
+        _tick(terminal, kept, undone, undone=True)
     begun = (plans.pending(kept) or {}).get("new") and not (options.done or options.undone or options.keep)
     if options.keep:
         _keep(kept)
@@ -151,11 +151,10 @@ def _named(kept: store.Store, names: list[str]) -> list:
     return found
 
 
-def _tick(terminal: screen.Terminal, kept: store.Store, names: list[str], undone: bool = False) -> None:
+def _tick(terminal: screen.Terminal, kept: store.Store, steps: list, undone: bool = False) -> None:
     """Ticks steps off, or takes that back."""
-    found = _named(kept, names) if names else []
     ticked = plans.ticked(kept)
-    for step in found:
+    for step in steps:
         if undone and step.id not in ticked:
             terminal.say(f"{step.title}: not ticked off by hand, so there is nothing to take back.")
             continue

@@ -85,7 +85,7 @@ def current(kept: store.Store) -> Current | None:
 def ticked(kept: store.Store) -> frozenset:
     """The steps of the latest plan that are ticked off by hand."""
     told = next((event.content for event in reversed(kept.events("plan"))), None)
-    return ticks.facts(kept, datetime.fromisoformat(told["since"])).ticked if told else frozenset()
+    return ticks.ticked(kept, datetime.fromisoformat(told["since"])) if told else frozenset()
 
 
 def make(kept: store.Store, wish: dict, before: Current | None = None) -> tuple[Current, list[str]]:
@@ -111,14 +111,15 @@ def make(kept: store.Store, wish: dict, before: Current | None = None) -> tuple[
     done |= {step.id for step in catalog.steps().values() if ticks.is_done(step, seen)}
     spent = sum(planned.step.minutes for planned in finished if planned.day == today.isoformat())
     attempts = kept.attempts()
-    if not before:  # the questions that measured took their time
-        spent += sum(one.session == wish.get("session") and store.study_day(one.at) == today for one in attempts)
+    if not before and wish.get("session"):  # the questions that measured took their time
+        spent += sum(one.session == wish["session"] and store.study_day(one.at) == today for one in attempts)
     minutes = wish["minutes"]
     if before and wish["when"] == today.isoformat() > store.study_day(since).isoformat():
         minutes = min(minutes, MORNING + spent)  # the rest is named as left out
     knowledge = standing.knowledge(attempts, wish["round"], at)
     due = bank.has_keys() and bool(store.due(attempts, at))
-    missed = bank.has_keys() and bool(drill.plan(attempts, None, None)["missed"])
+    served = {item.id: item for item in bank.items(about="interview")} if bank.has_keys() else {}
+    missed = bool(drill.still_missed(drill.by_item(attempts), served))
     plan = build.build(days, minutes, wish["round"], wish["coding"], knowledge, done, spent, due, missed)
     steps = [_told(planned.step, planned.day) for planned in finished]
     steps += [_told(step, day) for day, steps in plan.days.items() for step in steps]

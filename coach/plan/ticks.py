@@ -45,20 +45,23 @@ def facts(kept: store.Store, since: datetime, review_days: Iterable[str] = ()) -
     """
     everything = kept.attempts()
     attempts = [attempt for attempt in everything if attempt.at >= since]
-    events = [event for event in kept.events("debug", "plan-done") if event.at >= since]
-
-    def of(kind: str) -> list[dict]:
-        return [event.content for event in events if event.kind == kind]
-
+    debugged = [event.content for event in kept.events("debug") if event.at >= since]
     return Facts(
         answered=Counter(topic for topic, _ in {(a.topic, a.item) for a in attempts if not a.drilled}),
         drilled=_drilled(everything, since) if bank.has_keys() else frozenset(),
         solved=standing.solved(),
-        debugged=frozenset(told.get("problem") for told in of("debug") if not told.get("left")),
+        debugged=frozenset(told.get("problem") for told in debugged if not told.get("left")),
         rounds=_rounds(kept, since),
         reviewed=_reviewed(everything, review_days),
-        ticked=frozenset(step for step, is_done in {told["step"]: not told.get("undone") for told in of("plan-done")}.items() if is_done),
+        ticked=ticked(kept, since),
     )
+
+
+def ticked(kept: store.Store, since: datetime) -> frozenset:
+    """The steps that were ticked off by hand, and not taken back."""
+    told = [event.content for event in kept.events("plan-done") if event.at >= since]
+    is_done = {one["step"]: not one.get("undone") for one in told}
+    return frozenset(step for step in is_done if is_done[step])
 
 
 def is_done(step: Step, seen: Facts, day: str = "") -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 import nbformat
 
 import solved
+from desk import elsewhere
 from web import links, outputs
 
 CLAIM = re.compile(r"^#{6} (claim-([a-z]+)-([a-z0-9_-]+))[^\S\n]*$", re.MULTILINE)
@@ -17,7 +18,6 @@ WITH_REFERENCE = '<p class="from">With the reference solution, this cell gives:<
 ASKED_HERE = 'Questions on this topic. What you miss, <a href="../quiz.html">the quiz</a> asks again from the next day on, and its drill at once.'
 QUIZ_WORDS = re.compile(r"[^\n]*`make quiz ARGS=[^\n]*")
 DRAWN_TAGS = ("hide-input", "remove-input")
-INSTALL, ELSEWHERE = "elsewhere:install", "elsewhere:links"  # of the cells with which a notebook opens on another machine
 NO_SCRIPT = "The questions need JavaScript. Without it, the terminal asks them: <code>python -m quiz --topic {topic}</code>."
 
 
@@ -32,10 +32,10 @@ def page(path: Path, static: Path) -> nbformat.NotebookNode:
     cells, in_part = [], False
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
-        if INSTALL in tags:
+        if elsewhere.INSTALL in tags:
             continue
         if cell.cell_type == "markdown":
-            if ELSEWHERE in tags:
+            if elsewhere.LINKS in tags:
                 cell.source = _elsewhere(cell.source, path)
             in_part = in_part or bool(cells) and bool(re.search(r"^# ", cell.source, re.MULTILINE))
             if in_part:  # a page has one title

@@ -13,6 +13,7 @@ import nbformat
 
 from coach.debug.exercises import LEVELS
 from desk.elsewhere import LINKS
+from desk.markup import marked
 from grader.checks import checks_of
 from grader.problems import PROBLEMS, Problem
 from grader.stubs import tags
@@ -132,7 +133,7 @@ def _of_stub(stub: str, checks: list[Check]) -> str:
 
 
 def _check(check: Check) -> str:
-    words = f"{_marked(check.title)} <span>{_points(check.points)}</span>"
+    words = f"{marked(check.title)} <span>{_points(check.points)}</span>"
     return f'<li id="check-{check.id}"><p>{words}</p>{_hints(check.hints)}</li>'
 
 
@@ -141,17 +142,11 @@ def _hints(hints: tuple[str, ...], number: int = 1) -> str:
     if number > len(hints):
         return ""
     more = _hints(hints, number + 1)
-    return f"<details><summary>Hint {number} of {len(hints)}</summary><p>{_marked(hints[number - 1])}</p>{more}</details>"
+    return f"<details><summary>Hint {number} of {len(hints)}</summary><p>{marked(hints[number - 1])}</p>{more}</details>"
 
 
 def _points(points: int) -> str:
     return f"{points} point{'s' * (points != 1)}"
-
-
-def _marked(text: str) -> str:
-    """Text as HTML; what stands in backticks is code."""
-    parts = html.escape(text, quote=False).split("`")
-    return "".join(f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(parts))
 
 
 # --- known mistakes to be found -----------------------------------------------------------------

@@ -230,7 +230,7 @@ export function desk(course, place) {
     const save = button("Write a file", attempt(write));
     return section(
       "Your data",
-      make("p", {}, ...words.split("`").map((part, place) => (place % 2 ? make("code", {}, part) : part))),
+      make("p", {}, ...marked(words)),
       make("p", { class: "buttons" }, save),
       make("p", { class: "quiz-row" }, label, input),
     );
