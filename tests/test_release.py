@@ -455,6 +455,10 @@ def test_without_the_quiz_its_commands_and_the_check_say_so(tmp_path):
     assert "Quiz: This copy of the course has no questions.\n" in make_check(tmp_path / "copy", "-k", "nothing").stdout
 
 
+def test_a_copy_without_a_coach_speaks_of_none(handout):
+    assert [name for name, content in files(handout).items() if name.startswith(("notebooks/", "README")) and b"coach" in content] == []
+
+
 def test_a_copy_with_solutions_names_mistakes_and_has_everything(tmp_path):
     peft, folder = PROBLEMS["peft"], tmp_path / "own"
     release(folder, with_solutions=True)

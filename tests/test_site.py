@@ -31,6 +31,13 @@ LIMIT = 300_000
 # --- what there is ------------------------------------------------------------------------------
 
 
+def test_the_questions_of_a_topic_speak_of_the_page_and_not_of_a_terminal(site):
+    found = [path.name for path in site.glob("notebooks/*.html") if "course-quiz" in path.read_text(encoding="utf-8")]
+    assert len(found) >= 6
+    for name in found:
+        assert "make quiz ARGS" not in (site / "notebooks" / name).read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
 def test_a_cell_that_needs_a_stub_shows_what_the_reference_gives(problem, site):
     """If this fails, the notebook was changed since its solved cells were recorded: python site/solved.py"""
