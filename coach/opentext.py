@@ -129,25 +129,44 @@ def discard_draft(task: str) -> None:
 # --- writing ------------------------------------------------------------------------------------
 
 
-def _typed(terminal: Terminal, heading: str, task: str, first: str = "") -> str:
-    """Lines up to an empty one or the end of input. An end before the first line is an end.
+def lines(
+    terminal: Terminal,
+    begun: str,
+    keep: Callable[[str], object],
+    *,
+    prompt: str = "Your answer: ",
+    words: Sequence[str] = (),
+    first: str = "",
+) -> str:
+    """A text line by line, up to an empty line or the end of input. An end before the first line is an end.
 
-    Each line is kept at once, so that who was killed goes on behind it.
+    Args:
+        begun: what was written before; it is shown, and gone on with.
+        keep: called with all that is written after each line, so that a kill loses none.
+        words: one of them as the first line is no text, and comes back alone.
+        first: a line that was typed already.
     """
-    lines = _begun(task).splitlines()
-    if lines:
-        terminal.say("You had written:")
-        terminal.code("\n".join(lines))
-    while not (first.strip() or lines):
-        first = terminal.ask("Your answer: ")
-    lines += [first] if first.strip() else []
+    written = begun.splitlines()
+    if written:
+        terminal.say("You have written so far:", "dim")
+        terminal.code(begun)
+    while not (first.strip() or written):
+        first = terminal.ask(prompt)
+        if first.strip().lower() in words:
+            return first
+    written += [first] if first.strip() else []
+    keep("\n".join(written))
     try:
-        while lines[-1].strip() and lines[0].strip() != NOTHING:
-            _keep(heading, task, "\n".join(lines))
-            lines.append(terminal.ask("More, or Enter to end: "))
+        while (line := terminal.ask("More, or Enter to end: ")).strip():
+            written.append(line)
+            keep("\n".join(written))
     except EOFError:
         pass
-    return "\n".join(lines)
+    return "\n".join(written)
+
+
+def _typed(terminal: Terminal, heading: str, task: str, first: str = "") -> str:
+    return lines(terminal, _begun(task), lambda text: _keep(heading, task, text), words=(NOTHING,), first=first)
 
 
 def _edited(terminal: Terminal, command: list[str], heading: str, task: str, commands: Sequence[str]) -> str:
@@ -157,7 +176,7 @@ def _edited(terminal: Terminal, command: list[str], heading: str, task: str, com
         _keep(heading, task, "")
     while True:
         typed = terminal.ask(f"Enter opens {Path(command[0]).name}. Or type your answer here: ")
-        if typed.strip().lower() in commands:
+        if typed.strip().lower() in (*commands, NOTHING):
             return typed
         if typed.strip():
             return _typed(terminal, heading, task, typed)

@@ -22,9 +22,14 @@ SINGLES = [item for item in bank.items("lora", about="interview") if item.kind =
 OPEN = next(item for item in bank.items(about="interview") if item.kind == "open")
 
 
-@pytest.fixture
-def kept(tmp_path, monkeypatch):
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """Whatever is kept lies here, drafts too."""
     monkeypatch.setenv("QUIZ_HOME", str(tmp_path))
+
+
+@pytest.fixture
+def kept(home, monkeypatch):
     monkeypatch.setenv("QUIZ_NOW", DAY.isoformat())
     return store.Store()
 
@@ -308,6 +313,16 @@ def test_the_second_attempt_is_shown_beside_the_first(width):
     assert shown.index("Why?") < shown.index("what I said then") and "2 of 2 key points, 1 before" in shown
     is_beside = any("said then" in line and "say now" in line for line in shown.splitlines())
     assert is_beside == (width == 120)
+
+
+def test_lines_that_were_typed_are_gone_on_with_after_a_kill():
+    with pytest.raises(KeyboardInterrupt):
+        opentext.write(typed("one", "two", "quit"), "Q", "Why?", clock=False)
+    terminal = typed("three", "")
+    text, _ = opentext.write(terminal, "Q", "Why?", clock=False)
+    assert text == "one\ntwo\nthree" and "two" in terminal.console.export_text()
+    opentext.discard_draft("Why?")
+    assert opentext.write(typed("new", ""), "Q", "Why?", clock=False)[0] == "new"
 
 
 def test_no_answer_is_an_answer():

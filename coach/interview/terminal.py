@@ -75,33 +75,12 @@ def _typed(terminal: Terminal, session: Session, prompt: Prompt) -> str:
     if opentext.editor():
         text, _ = opentext.write(terminal, prompt.heading, _task(prompt), clock=False, commands=COMMANDS)
         return text or "skip"
-    return _lines(terminal, session, prompt)
+    begun = session.state().drafts.get(prompt.id, "")
+    return opentext.lines(terminal, begun, lambda text: session.draft(prompt, text), prompt="> ", words=COMMANDS)
 
 
 def _task(prompt: Prompt) -> str:
     return "\n\n".join(block.text for block in prompt.say)
-
-
-def _lines(terminal: Terminal, session: Session, prompt: Prompt) -> str:
-    """Lines up to an empty one or the end of input. Each is kept at once, so that a kill loses none."""
-    draft = session.state().drafts.get(prompt.id, "")
-    lines = draft.splitlines()
-    if lines:
-        terminal.say("You have written so far:", "dim")
-        terminal.code(draft)
-    while not lines:
-        first = terminal.ask("> ")
-        if first.strip().lower() in COMMANDS:
-            return first
-        lines = [first] if first.strip() else []
-    session.draft(prompt, "\n".join(lines))
-    try:
-        while (line := terminal.ask("More, or Enter to end: ")).strip():
-            lines.append(line)
-            session.draft(prompt, "\n".join(lines))
-    except EOFError:
-        pass
-    return "\n".join(lines)
 
 
 # --- showing ------------------------------------------------------------------------------------
