@@ -2,6 +2,7 @@
 
 import shlex
 import signal
+import sys
 import textwrap
 from collections import defaultdict
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ class Terminal:
     """Reads and writes lines. Everything printed is plain text: brackets of an item are no markup."""
 
     def __init__(self, console: Console | None = None):
+        if console is None and hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(errors="replace")  # a sign that this terminal lacks ends no round
         self.console = console or Console(highlight=False)
 
     def say(self, text: str = "", style: str = "", indent: str = "", label: str = "") -> None:
