@@ -8,6 +8,7 @@ from pathlib import Path
 from markupsafe import Markup, escape
 
 from coach.cheatsheet.sheets import ALL, KINDS, TOPICS, Entry, entries, short
+from coach.pages import template
 from quiz import bank
 from quiz.register import claims, sources
 
@@ -88,9 +89,4 @@ def prose(text: str) -> Markup:
 
 @cache
 def _template():
-    import jinja2
-
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {"math": math, "prose": prose, "place": place, "section": section}
-    return environment.get_template("sheet.html")
+    return template(Path(__file__).with_name("sheet.html"), {"math": math, "prose": prose, "place": place, "section": section})

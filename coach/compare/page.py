@@ -5,6 +5,7 @@ from pathlib import Path
 
 from coach.compare.command import in_words
 from coach.compare.sides import Comparison
+from coach.pages import template
 
 
 class Fragment:
@@ -27,9 +28,4 @@ def page(found: Comparison) -> str:
 
 @cache
 def _template(name: str):
-    import jinja2
-
-    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters["in_words"] = in_words
-    return environment.get_template(name)
+    return template(Path(__file__).parent / "templates" / name, {"in_words": in_words})

@@ -6,6 +6,7 @@ from coach import opentext
 from coach.interview.debrief import BY, Debrief, debrief
 from coach.interview.session import Session, rounds
 from coach.interview.table import COMPETENCES
+from coach.pages import template
 from desk.files import write
 from desk.markup import marked
 
@@ -96,10 +97,8 @@ def _earlier(told: Debrief) -> list[str]:
 
 def as_html(told: Debrief) -> str:
     """One page without network and scripts, to read and to print."""
-    from jinja2 import Environment, FileSystemLoader  # here, since the round itself does without it
     from markupsafe import Markup
 
-    pages = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    pages.filters["marked"] = lambda words: Markup(marked(words))
+    page = template(Path(__file__).with_name("debrief.html"), {"marked": lambda words: Markup(marked(words))})
     rows = table_of(told) if told.earlier else []
-    return pages.get_template("debrief.html").render(told=told, by=BY, address=address, lasted=lasted, again=AGAIN, rows=rows)
+    return page.render(told=told, by=BY, address=address, lasted=lasted, again=AGAIN, rows=rows)

@@ -4,6 +4,7 @@ import argparse
 from functools import cache
 from pathlib import Path
 
+from coach.pages import template
 from coach.plan import wish
 from coach.progress.facts import Facts, Topic, Written, gather
 from desk import place
@@ -112,12 +113,7 @@ def page(told: Facts) -> str:
 
 @cache
 def _template():
-    import jinja2
-
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.globals |= {"answered": answered, "key_points": key_points, "percent": percent, "times": times}
-    return environment.get_template("page.html")
+    return template(Path(__file__).with_name("page.html"), answered=answered, key_points=key_points, percent=percent, times=times)
 
 
 def _show(terminal: Terminal, told: Facts) -> None:
